@@ -1,0 +1,1 @@
+//! Everything that a signal handler may touch.

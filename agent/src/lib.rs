@@ -1,0 +1,1 @@
+//! The agent: libjprof.so, loaded into the JVM.

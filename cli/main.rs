@@ -1,0 +1,3 @@
+//! The command `jprof`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Turns weighted stacks into one self-contained HTML page.

@@ -1,0 +1,1 @@
+//! Spools sealed profiles on disk and uploads them to DataKit.

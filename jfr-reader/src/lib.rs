@@ -1,0 +1,1 @@
+//! Reads JFR recordings, also hostile ones.

@@ -1,0 +1,1 @@
+//! Writes JFR chunks. Knows no JVM and no profiler.
