@@ -1,1 +1,3 @@
 //! The agent: libjprof.so, loaded into the JVM.
+
+pub mod jvmti;

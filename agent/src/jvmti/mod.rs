@@ -1,0 +1,3 @@
+//! JVMTI: the generated declarations and a safe wrapper around them.
+
+pub mod sys;
