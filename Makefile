@@ -1,0 +1,33 @@
+# Everything a person does with jprof, by name. Each target installs what it misses (see scripts/packages.sh).
+PREFIX ?= /usr/local
+SHELL := /bin/bash
+
+.PHONY: all check test demo bench jdks install
+
+# The agent target/release/libjprof.so and the command target/release/jprof.
+all:
+	scripts/build.sh
+
+# Before each commit: format, lints, unit tests; under two minutes once built.
+check:
+	scripts/check.sh
+
+# Everything: JDKs, release build, all tests, a summary with every skip and its reason.
+test:
+	scripts/test.sh
+
+# A program under the agent, a receiver, a flame graph. KEEP=1 or KEEP=0 says whether the receiver stays.
+demo:
+	scripts/demo.sh
+
+# Measurements beside async-profiler, for docs/benchmarks.md.
+bench: all jdks
+	benches/run.sh
+
+# JDK 8, 11, 17, 21 and 25 under jdks/, for tests and measurements only.
+jdks:
+	scripts/fetch-jdks.sh jdks
+
+# The library where the loader finds it, the command in PREFIX/bin.
+install:
+	scripts/install.sh "$(PREFIX)"
