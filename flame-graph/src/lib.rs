@@ -1,7 +1,39 @@
 //! Turns weighted stacks into one self-contained HTML page.
 //!
-//! The crate knows stacks and nothing of their source: a [`FlameGraph`] takes frames and
-//! weighted stacks, and renders one page that asks nothing of the network.
+//! The crate knows stacks and nothing of their source. A [`FlameGraph`] takes frames and weighted
+//! stacks and keeps them as one tree, so its memory follows the number of distinct stacks and not
+//! the number of samples. [`FlameGraph::render`] makes a file that opens by itself and asks
+//! nothing of the network; [`FlameGraph::render_linked`] makes the same page for a server that
+//! serves [`SCRIPT`] and [`STYLE`] itself.
+//!
+//! ```
+//! use flame_graph::{FlameGraph, FrameKind};
+//!
+//! let mut graph = FlameGraph::new("demo", "samples");
+//! let main = graph.frame("Main.main", FrameKind::Interpreted);
+//! let work = graph.frame("Main.work", FrameKind::Jit);
+//! graph.add(&[main, work], 41);
+//! graph.add(&[main], 1);
+//! assert_eq!(graph.total(), 42);
+//! assert!(graph.render().starts_with("<!DOCTYPE html>"));
+//! ```
+//!
+//! # Names are not trusted
+//!
+//! Names of threads, classes and methods belong to whoever wrote the profiled program. They reach
+//! the page only inside base64 and are shown only as text, never as markup; the page's content
+//! security policy allows no script but its own.
+
+mod page;
+mod payload;
+mod tree;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+pub use page::{Linked, SCRIPT, STYLE};
+use tree::Tree;
 
 /// What a frame is, for its colour and for the legend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,7 +53,7 @@ pub enum FrameKind {
     Cpp = 5,
     /// The operating system's kernel.
     Kernel = 6,
-    /// The JVM itself, and frames that stand for what was not walked.
+    /// The JVM itself, threads, and frames that stand for what was not walked.
     Vm = 7,
 }
 
@@ -34,30 +66,141 @@ pub struct FrameId(u32);
 pub struct FlameGraph {
     title: String,
     unit: String,
+    notes: Vec<String>,
+    frames: Frames,
+    tree: Tree,
+}
+
+/// The distinct frames, and the distinct names among them.
+#[derive(Debug, Default)]
+struct Frames {
+    names: Vec<Arc<str>>,
+    name_ids: FxHashMap<Arc<str>, u32>,
+    frames: Vec<(u32, FrameKind)>,
+    frame_ids: FxHashMap<(u32, FrameKind), u32>,
+}
+
+impl Frames {
+    fn intern(&mut self, name: &str, kind: FrameKind) -> u32 {
+        let name_id = match self.name_ids.get(name) {
+            Some(&id) => id,
+            None => {
+                let id = self.names.len() as u32;
+                let name: Arc<str> = name.into();
+                self.names.push(Arc::clone(&name));
+                self.name_ids.insert(name, id);
+                id
+            }
+        };
+        *self.frame_ids.entry((name_id, kind)).or_insert_with(|| {
+            self.frames.push((name_id, kind));
+            (self.frames.len() - 1) as u32
+        })
+    }
+
+    fn name(&self, frame: u32) -> &str {
+        &self.names[self.frames[frame as usize].0 as usize]
+    }
 }
 
 impl FlameGraph {
-    /// An empty graph. `unit` is what a stack's value counts (`"samples"`, `"ns"`, `"bytes"`).
+    /// An empty graph. `unit` is what a stack's value counts; the page writes `"ns"` as a time,
+    /// `"bytes"` as a size, and any other unit after the number.
     pub fn new(title: &str, unit: &str) -> Self {
         Self {
             title: title.to_owned(),
             unit: unit.to_owned(),
+            notes: Vec::new(),
+            frames: Frames::default(),
+            tree: Tree::new(),
         }
     }
 
     /// The frame of that name and kind; the same pair always gives the same id.
-    pub fn frame(&mut self, _name: &str, _kind: FrameKind) -> FrameId {
-        FrameId(0)
+    pub fn frame(&mut self, name: &str, kind: FrameKind) -> FrameId {
+        FrameId(self.frames.intern(name, kind))
     }
 
-    /// Adds `value` to the stack, root first. An empty stack counts for the whole only.
-    pub fn add(&mut self, _stack: &[FrameId], _value: u64) {}
+    /// Adds `value` to the stack, root first. A value of 0 adds nothing; an empty stack counts
+    /// for the whole only. Sums stop at `u64::MAX`, and the page is exact up to 2^53.
+    ///
+    /// # Panics
+    ///
+    /// When a frame is of another graph that has more frames than this one.
+    pub fn add(&mut self, stack: &[FrameId], value: u64) {
+        let known = self.frames.frames.len();
+        assert!(
+            stack.iter().all(|frame| (frame.0 as usize) < known),
+            "a frame of another flame graph"
+        );
+        if value > 0 {
+            self.tree.add(stack.iter().map(|frame| frame.0), value);
+        }
+    }
 
     /// A sentence that the page keeps in view: losses, limits, warnings.
-    pub fn note(&mut self, _text: &str) {}
+    pub fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    /// The sum of all values added.
+    pub fn total(&self) -> u64 {
+        self.tree.total()
+    }
+
+    /// Distinct stacks and beginnings of stacks: the boxes of the page without the root.
+    pub fn nodes(&self) -> usize {
+        self.tree.len()
+    }
 
     /// One HTML file with all it needs.
     pub fn render(&self) -> String {
-        format!("<title>{} {}</title>", self.title, self.unit)
+        page::inline(&self.title, &self.data())
+    }
+
+    /// The same page for a server: script, style and the way back are links.
+    pub fn render_linked(&self, links: &Linked<'_>) -> String {
+        page::linked(&self.title, &self.data(), links)
+    }
+
+    /// The profile as the page's script reads it: base64 of gzip of the stream that
+    /// `assets/profile.js` describes.
+    pub fn data(&self) -> String {
+        payload::encode(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_of_name_and_kind_is_one_frame() {
+        let mut graph = FlameGraph::new("t", "samples");
+        let jit = graph.frame("A.a", FrameKind::Jit);
+        assert_eq!(jit, graph.frame("A.a", FrameKind::Jit));
+        assert_ne!(jit, graph.frame("A.a", FrameKind::Inlined));
+        assert_ne!(jit, graph.frame("A.b", FrameKind::Jit));
+        assert_eq!(graph.frames.names.len(), 2);
+    }
+
+    #[test]
+    fn the_total_is_the_sum_of_all_values() {
+        let mut graph = FlameGraph::new("t", "samples");
+        let a = graph.frame("a", FrameKind::Jit);
+        graph.add(&[a, a, a], 5);
+        graph.add(&[a], 2);
+        graph.add(&[], 1);
+        graph.add(&[a, a], 0);
+        assert_eq!(graph.total(), 8);
+        assert_eq!(graph.nodes(), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "a frame of another flame graph")]
+    fn a_frame_of_another_graph_is_refused() {
+        let mut one = FlameGraph::new("one", "samples");
+        let frame = one.frame("a", FrameKind::Jit);
+        FlameGraph::new("other", "samples").add(&[frame], 1);
     }
 }
