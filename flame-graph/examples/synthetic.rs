@@ -61,13 +61,13 @@ fn fill(graph: &mut FlameGraph, stacks: usize) -> u64 {
     let mut sum = 0;
     for _ in 0..stacks {
         // Mostly a few frames change, at times nearly all of the stack.
-        let changed = match numbers.below(40) {
+        let changed = match numbers.below(50) {
             0 => stack.len().saturating_sub(8),
             1..=5 => 20,
-            _ => 1 + numbers.below(10),
+            _ => 2 + numbers.below(12),
         };
         stack.truncate(stack.len().saturating_sub(changed).max(8));
-        let grown = 1 + numbers.below(18);
+        let grown = 2 + numbers.below(26);
         for _ in 0..grown.min(158 - stack.len().min(157)) {
             let callee = numbers.below(METHODS).min(numbers.below(METHODS));
             stack.push(methods[callee]);
