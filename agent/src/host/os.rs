@@ -67,11 +67,10 @@ fn kernel() -> Option<String> {
         }
         names.assume_init()
     };
-    // SAFETY: the kernel ends each of these arrays with a zero.
     let text = |field: &[c_char]| {
-        unsafe { CStr::from_ptr(field.as_ptr()) }
-            .to_string_lossy()
-            .into_owned()
+        // SAFETY: the kernel ends each of these arrays with a zero.
+        let text = unsafe { CStr::from_ptr(field.as_ptr()) };
+        text.to_string_lossy().into_owned()
     };
     Some(format!(
         "uname: {} {} {} {}",

@@ -1,0 +1,142 @@
+//! The libjvm that runs in this process: where it lies and what it exports.
+//!
+//! # Safety
+//!
+//! The unsafe blocks call the dynamic linker and load from libjvm's own segments after a check that the load lies inside
+//! one. libjvm is never unloaded, so what is found in its read-only data lives as long as the process.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::ops::Range;
+
+use super::Declined;
+
+/// libjvm as it is mapped.
+#[derive(Clone, Debug)]
+pub struct Libjvm {
+    path: CString,
+    /// The readable segments, by rising address.
+    segments: Vec<Range<u64>>,
+}
+
+impl Libjvm {
+    /// Finds it among the loaded libraries. A launcher may load it without making its symbols global, so that looking
+    /// in the global scope is not enough.
+    ///
+    /// # Errors
+    ///
+    /// [`Declined::NoLibjvm`].
+    pub fn find() -> Result<Libjvm, Declined> {
+        unsafe extern "C" fn visit(
+            info: *mut libc::dl_phdr_info,
+            _size: usize,
+            found: *mut c_void,
+        ) -> c_int {
+            // SAFETY: the linker hands a valid description; `found` is the local below.
+            let (info, found) = unsafe { (&*info, &mut *found.cast::<Option<Libjvm>>()) };
+            if info.dlpi_name.is_null() {
+                return 0;
+            }
+            // SAFETY: a C string that the linker owns.
+            let path = unsafe { CStr::from_ptr(info.dlpi_name) };
+            if !path.to_bytes().ends_with(b"/libjvm.so") {
+                return 0;
+            }
+            // SAFETY: the program headers of a loaded library are mapped.
+            let headers =
+                unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+            let mut segments: Vec<Range<u64>> = headers
+                .iter()
+                .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_R != 0)
+                .map(|header| {
+                    let start = info.dlpi_addr + header.p_vaddr;
+                    start..start + header.p_memsz
+                })
+                .collect();
+            segments.sort_by_key(|segment| segment.start);
+            *found = Some(Libjvm {
+                path: path.to_owned(),
+                segments,
+            });
+            1
+        }
+
+        let mut found: Option<Libjvm> = None;
+        // SAFETY: the callback is called during this call only, with the pointer to `found`.
+        unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut found).cast()) };
+        found.ok_or(Declined::NoLibjvm)
+    }
+
+    /// The path that the linker knows it by.
+    pub fn path(&self) -> &CStr {
+        &self.path
+    }
+
+    /// The address of an exported symbol.
+    ///
+    /// # Errors
+    ///
+    /// [`Declined::Symbol`] when it is not exported.
+    pub fn symbol(&self, name: &CStr) -> Result<u64, Declined> {
+        // SAFETY: both names are C strings. NOLOAD only finds what is loaded; the count that it raises is lowered again.
+        let address = unsafe {
+            let handle = libc::dlopen(self.path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+            if handle.is_null() {
+                return Err(Declined::NoLibjvm);
+            }
+            let address = libc::dlsym(handle, name.as_ptr());
+            libc::dlclose(handle);
+            address
+        };
+        if address.is_null() {
+            Err(Declined::Symbol(name.to_string_lossy().into_owned()))
+        } else {
+            Ok(address as u64)
+        }
+    }
+
+    fn segment_of(&self, address: u64, length: u64) -> Option<&Range<u64>> {
+        self.segments
+            .iter()
+            .find(|segment| segment.contains(&address) && length <= segment.end - address)
+    }
+
+    /// Whether `length` bytes at `address` lie in the library's own memory.
+    pub fn contains(&self, address: u64, length: u64) -> bool {
+        self.segment_of(address, length).is_some()
+    }
+
+    /// Loads eight bytes of the library's own memory; `None` when they do not lie there.
+    pub fn load_u64(&self, address: u64) -> Option<u64> {
+        self.load(address)
+    }
+
+    /// Loads four bytes of the library's own memory; `None` when they do not lie there.
+    pub fn load_i32(&self, address: u64) -> Option<i32> {
+        self.load(address)
+    }
+
+    fn load<T: Copy>(&self, address: u64) -> Option<T> {
+        self.segment_of(address, size_of::<T>() as u64)?;
+        // SAFETY: the bytes lie in a readable segment of a library that stays mapped. `T` is an integer, for which any bytes
+        // are a value. Volatile, since the JVM may write them meanwhile.
+        Some(unsafe { std::ptr::read_volatile(address as *const Unaligned<T>) }.0)
+    }
+
+    /// A C string in the library's own memory; `None` when it does not lie there whole or is no ASCII.
+    pub fn text(&self, address: u64) -> Option<&'static str> {
+        let segment = self.segment_of(address, 1)?;
+        // SAFETY: readable up to the segment's end, and constant: the names in the tables lie in read-only data.
+        let bytes = unsafe {
+            std::slice::from_raw_parts(address as *const u8, (segment.end - address) as usize)
+        };
+        let end = bytes.iter().position(|&byte| byte == 0)?;
+        std::str::from_utf8(&bytes[..end]).ok()
+    }
+}
+
+/// Loads need no alignment.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Unaligned<T>(T);
