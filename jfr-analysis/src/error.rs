@@ -11,27 +11,26 @@ pub enum AnalysisError {
         source: std::io::Error,
     },
     /// The gzip data is broken or ends early.
-    #[error("the gzip data is damaged")]
-    Gzip(#[source] std::io::Error),
+    #[error("the gzip data of {path} is damaged or cut")]
+    Gzip {
+        /// The path as it was given; `standard input` for `-`.
+        path: String,
+        /// What the decoder said.
+        source: std::io::Error,
+    },
     /// The input is larger, or unpacks to more, than the caller allows.
     #[error("the recording is larger than {max_bytes} bytes")]
     TooLarge {
         /// The most that was allowed.
         max_bytes: u64,
     },
-    /// Packed in a way that JFR tools do not read.
+    /// Packed in a way that is not read here.
     #[error("the recording is packed as {format}: unpack it first, only gzip is read as it is")]
     UnsupportedCompression {
         /// The name of the format.
         format: &'static str,
     },
-    /// No chunk of the recording is readable.
-    #[error(transparent)]
-    Jfr(#[from] jfr_reader::ReadError),
     /// event.json is not what an upload's metadata looks like.
-    #[error("event.json: {reason}")]
-    EventJson {
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error("event.json: {0}")]
+    EventJson(String),
 }

@@ -1,3 +1,5 @@
+use flame_graph::{FlameGraph, FrameKind};
+
 use crate::StackSet;
 
 /// How a flame graph is made.
@@ -7,9 +9,40 @@ pub struct FlameOptions {
     pub title: String,
     /// The thread's name becomes the root frame.
     pub threads: bool,
+    /// Sentences that the page keeps in view.
+    pub notes: Vec<String>,
+}
+
+/// The flame graph of the stacks.
+pub fn flame_graph(stacks: &StackSet, options: &FlameOptions) -> FlameGraph {
+    let mut graph = FlameGraph::new(&options.title, stacks.unit);
+    let frames: Vec<_> = stacks
+        .frames
+        .iter()
+        .map(|frame| graph.frame(&frame.name, frame.kind))
+        .collect();
+    let mut stack = Vec::new();
+    for (thread, indices, value) in stacks.merged(options.threads) {
+        stack.clear();
+        if let Some(thread) = thread {
+            stack.push(graph.frame(&stacks.thread_frame(thread), FrameKind::Vm));
+        }
+        stack.extend(indices.iter().map(|&index| frames[index as usize]));
+        graph.add(&stack, value);
+    }
+    if stacks.unreadable_events > 0 {
+        graph.note(&format!(
+            "{} events could not be read and are missing here.",
+            stacks.unreadable_events
+        ));
+    }
+    for note in &options.notes {
+        graph.note(note);
+    }
+    graph
 }
 
 /// One self-contained HTML page with the flame graph of the stacks.
-pub fn flame_page(_stacks: &StackSet, _options: &FlameOptions) -> String {
-    todo!()
+pub fn flame_page(stacks: &StackSet, options: &FlameOptions) -> String {
+    flame_graph(stacks, options).render()
 }

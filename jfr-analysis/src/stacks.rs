@@ -1,30 +1,19 @@
-use jfr_reader::Recording;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-/// What a stack's value counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// CPU samples, `datadog.ExecutionSample` by weight, `jdk.ExecutionSample` one each.
-    Cpu,
-}
+use jfr_reader::{Chunk, Event, Recording, StackTraceView};
 
-/// What a frame is.
-pub use flame_graph::FrameKind;
+use crate::frame::{FrameName, NO_STACK, TRUNCATED};
+use crate::kind::{FAMILIES, Kind, SOURCES, Source};
 
-/// A frame as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FrameName {
-    /// `java/lang/String.equals`, or a native function's name.
-    pub name: String,
-    /// Compiled, interpreted, native …
-    pub kind: FrameKind,
-}
+/// The name of a thread that the file does not name.
+const UNKNOWN_THREAD: &str = "[unknown thread]";
 
-/// One distinct stack of one thread, with the sum of its samples.
+/// One distinct stack of one thread in one state, with the sum of its samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// Indices into [`StackSet::frames`], root first.
-    pub frames: Box<[u32]>,
+    /// Indices into [`StackSet::frames`], root first; never empty. Equal stacks share one slice.
+    pub frames: Arc<[u32]>,
     /// Index into [`StackSet::threads`].
     pub thread: u32,
     /// Index into [`StackSet::states`].
@@ -34,23 +23,302 @@ pub struct Stack {
 }
 
 /// The stacks of one kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackSet {
     /// Every distinct frame.
     pub frames: Vec<FrameName>,
     /// Every distinct thread name.
     pub threads: Vec<String>,
-    /// Every distinct thread state, as the file names it.
+    /// Every distinct thread state, as the file names it; empty when it names none.
     pub states: Vec<String>,
-    /// The distinct stacks.
+    /// The distinct stacks, in the order in which they were first met.
     pub stacks: Vec<Stack>,
-    /// What the values count: `samples`, `bytes`, `ns`.
+    /// What the values count: `samples`, `bytes` or `ns`.
     pub unit: &'static str,
+    /// How many events the stacks stand for.
+    pub events: u64,
+    /// How many events of any type could not be read.
+    pub unreadable_events: u64,
 }
 
 impl StackSet {
     /// Takes the stacks of `kind` out of a recording.
-    pub fn collect(_recording: &Recording<'_>, _kind: Kind) -> StackSet {
-        todo!()
+    pub fn collect(recording: &Recording<'_>, kind: Kind) -> StackSet {
+        let mut collector = StackCollector::new(kind);
+        collector.add(recording);
+        collector.finish()
+    }
+
+    /// The sum of all values.
+    pub fn total(&self) -> u64 {
+        self.stacks
+            .iter()
+            .fold(0, |total, stack| total.saturating_add(stack.value))
+    }
+
+    /// Every distinct stack with the thread that is its root, if wanted, and the sum of its values;
+    /// states, and without `threads` threads, are summed up.
+    pub(crate) fn merged(&self, threads: bool) -> Vec<(Option<u32>, &Arc<[u32]>, u64)> {
+        let mut sums = Vec::<(Option<u32>, &Arc<[u32]>, u64)>::new();
+        let mut index_of = HashMap::new();
+        for stack in &self.stacks {
+            let thread = threads.then_some(stack.thread);
+            // Equal stacks share one slice, so its address tells them apart.
+            let index = *index_of
+                .entry((thread, stack.frames.as_ptr()))
+                .or_insert_with(|| {
+                    sums.push((thread, &stack.frames, 0));
+                    sums.len() - 1
+                });
+            sums[index].2 = sums[index].2.saturating_add(stack.value);
+        }
+        sums
+    }
+
+    /// A thread's name as a root frame.
+    pub(crate) fn thread_frame(&self, thread: u32) -> String {
+        format!("[{}]", self.threads[thread as usize])
+    }
+}
+
+/// How many events of each kind a recording has; kinds without one are left out.
+pub fn kinds(recording: &Recording<'_>) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for chunk in recording.chunks() {
+        let sources = Sources::of(chunk, |_| true);
+        for event in chunk.events().flatten() {
+            if let Some(source) = sources.of_event(&event) {
+                *counts.entry(source.kind.name()).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// The sources that a chunk's metadata describes, by the ids that they have there.
+struct Sources(Vec<(i64, &'static Source)>);
+
+impl Sources {
+    fn of(chunk: &Chunk<'_>, wanted: impl Fn(&Source) -> bool) -> Self {
+        let wanted = SOURCES.iter().filter(|source| wanted(source));
+        Self(
+            wanted
+                .filter_map(|source| Some((chunk.type_named(source.event)?.id(), source)))
+                .collect(),
+        )
+    }
+
+    fn of_event(&self, event: &Event<'_>) -> Option<&'static Source> {
+        let id = event.ty().id();
+        let found = self.0.iter().find(|(source_id, _)| *source_id == id);
+        found.map(|(_, source)| *source)
+    }
+}
+
+/// Gathers the stacks of one kind out of several recordings.
+#[derive(Debug)]
+pub struct StackCollector {
+    kind: Kind,
+    frames: Interner<FrameName>,
+    threads: Interner<String>,
+    states: Interner<String>,
+    traces: Interner<Arc<[u32]>>,
+    /// By family; trace, thread and state to what they sum up to.
+    sums: [Sums; FAMILIES],
+    unreadable_events: u64,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    index_of: HashMap<SampleKey, usize>,
+    values: Vec<(SampleKey, u64)>,
+    events: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct SampleKey {
+    trace: u32,
+    thread: u32,
+    state: u32,
+}
+
+/// What was found in a chunk under the keys of its constant pools.
+#[derive(Default)]
+struct ChunkCaches {
+    frames: HashMap<(i64, i64), u32>,
+    traces: HashMap<i64, u32>,
+    threads: HashMap<Option<i64>, u32>,
+    states: HashMap<Option<i64>, u32>,
+}
+
+impl StackCollector {
+    /// Nothing gathered yet.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            frames: Interner::default(),
+            threads: Interner::default(),
+            states: Interner::default(),
+            traces: Interner::default(),
+            sums: Default::default(),
+            unreadable_events: 0,
+        }
+    }
+
+    /// Adds the stacks of a recording.
+    pub fn add(&mut self, recording: &Recording<'_>) {
+        for chunk in recording.chunks() {
+            self.add_chunk(chunk);
+        }
+    }
+
+    fn add_chunk(&mut self, chunk: &Chunk<'_>) {
+        let kind = self.kind;
+        let sources = Sources::of(chunk, |source| source.kind == kind);
+        let mut caches = ChunkCaches::default();
+        for event in chunk.events() {
+            let Ok(event) = event else {
+                self.unreadable_events += 1;
+                continue;
+            };
+            if let Some(source) = sources.of_event(&event) {
+                self.add_event(&event, source, &mut caches);
+            }
+        }
+    }
+
+    fn add_event(&mut self, event: &Event<'_>, source: &Source, caches: &mut ChunkCaches) {
+        let key = SampleKey {
+            trace: self.trace(event, caches),
+            thread: self.thread(event, caches),
+            state: self.state(event, caches),
+        };
+        let value = source.value(event);
+        let sums = &mut self.sums[source.family];
+        let index = *sums.index_of.entry(key).or_insert_with(|| {
+            sums.values.push((key, 0));
+            sums.values.len() - 1
+        });
+        let sum = &mut sums.values[index].1;
+        *sum = sum.saturating_add(value);
+        sums.events += 1;
+    }
+
+    fn trace(&mut self, event: &Event<'_>, caches: &mut ChunkCaches) -> u32 {
+        let key = event.key("stackTrace");
+        if let Some(trace) = key.and_then(|key| caches.traces.get(&key)) {
+            return *trace;
+        }
+        let frames = self.trace_frames(event.stack_trace(), caches);
+        let trace = self.traces.intern(frames);
+        if let Some(key) = key {
+            caches.traces.insert(key, trace);
+        }
+        trace
+    }
+
+    /// The frames of a stack, root first.
+    fn trace_frames(
+        &mut self,
+        stack: Option<StackTraceView<'_>>,
+        caches: &mut ChunkCaches,
+    ) -> Arc<[u32]> {
+        let mut frames = Vec::new();
+        if let Some(stack) = stack {
+            for frame in stack.frames() {
+                let keys = (frame.method_key(), frame.kind_key());
+                let index = *caches
+                    .frames
+                    .entry(keys)
+                    .or_insert_with(|| self.frames.intern(FrameName::of(&frame)));
+                frames.push(index);
+            }
+            if stack.truncated() {
+                frames.push(self.frames.intern(FrameName::stand_in(TRUNCATED)));
+            }
+        }
+        if frames.is_empty() {
+            frames.push(self.frames.intern(FrameName::stand_in(NO_STACK)));
+        }
+        frames.reverse();
+        frames.into()
+    }
+
+    fn thread(&mut self, event: &Event<'_>, caches: &mut ChunkCaches) -> u32 {
+        let key = event
+            .key("eventThread")
+            .or_else(|| event.key("sampledThread"));
+        *caches.threads.entry(key).or_insert_with(|| {
+            let name = event.thread().and_then(|thread| thread.name());
+            let name = name.map_or_else(|| UNKNOWN_THREAD.to_owned(), |name| name.into_owned());
+            self.threads.intern(name)
+        })
+    }
+
+    fn state(&mut self, event: &Event<'_>, caches: &mut ChunkCaches) -> u32 {
+        let key = event.key("state");
+        *caches.states.entry(key).or_insert_with(|| {
+            let state = event.text("state").unwrap_or_default();
+            self.states.intern(state.into_owned())
+        })
+    }
+
+    /// The stacks that were gathered.
+    pub fn finish(self) -> StackSet {
+        let sums = self
+            .sums
+            .into_iter()
+            .find(|sums| sums.events > 0)
+            .unwrap_or_default();
+        let traces = self.traces.values;
+        StackSet {
+            frames: self.frames.values,
+            threads: self.threads.values,
+            states: self.states.values,
+            stacks: sums
+                .values
+                .into_iter()
+                .map(|(key, value)| Stack {
+                    frames: Arc::clone(&traces[key.trace as usize]),
+                    thread: key.thread,
+                    state: key.state,
+                    value,
+                })
+                .collect(),
+            unit: self.kind.unit(),
+            events: sums.events,
+            unreadable_events: self.unreadable_events,
+        }
+    }
+}
+
+/// Gives each distinct value an index.
+///
+/// The standard hash, since the values are the file's: one that can be foreseen invites a file whose
+/// values all collide.
+#[derive(Debug)]
+struct Interner<T> {
+    index_of: HashMap<T, u32>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self {
+            index_of: HashMap::new(),
+            values: Vec::new(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Interner<T> {
+    fn intern(&mut self, value: T) -> u32 {
+        if let Some(index) = self.index_of.get(&value) {
+            return *index;
+        }
+        let index = self.values.len() as u32;
+        self.values.push(value.clone());
+        self.index_of.insert(value, index);
+        index
     }
 }
