@@ -3,3 +3,4 @@
 pub mod host;
 pub mod hotspot;
 pub mod jvmti;
+pub mod options;

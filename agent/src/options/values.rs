@@ -1,0 +1,120 @@
+//! The types of the options' values.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What to do, named by the first word of a string in async-profiler's manner; our own strings always start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Start to profile.
+    #[default]
+    Start,
+    /// Seal and hand over what there is, and stop.
+    Stop,
+    /// Say how the session is doing.
+    Status,
+    /// An action that this version does not have: there is nothing to do, and a complaint says so.
+    Nothing,
+}
+
+/// Where profiles are uploaded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Url {
+    /// Nowhere.
+    None,
+    /// To this `http` or `https` address, DataKit's base or the full path of its endpoint: a text of which
+    /// [`ingest_client::Endpoint::parse`] makes an endpoint.
+    Base(String),
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Url::None => "none",
+            Url::Base(text) => text,
+        })
+    }
+}
+
+/// What makes CPU samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Event {
+    /// Nothing: no CPU samples.
+    None,
+    /// CPU time, by the best means that the system grants.
+    #[default]
+    Cpu,
+    /// CPU time, by per-thread CPU timers and nothing else.
+    CpuTimer,
+    /// The perf event of this name and nothing else. Only its shape has been checked.
+    Perf(String),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Event::None => "none",
+            Event::Cpu => "cpu",
+            Event::CpuTimer => "ctimer",
+            Event::Perf(name) => name,
+        })
+    }
+}
+
+/// What the events in the file are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `datadog.*` names, which DataKit derives its metrics from.
+    DataKit,
+    /// `jdk.*` and `profiler.*` names, which JDK Mission Control and other JFR tools read.
+    Jdk,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Dialect::DataKit => "datakit",
+            Dialect::Jdk => "jdk",
+        })
+    }
+}
+
+/// How Java stacks are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Walker {
+    /// By AsyncGetCallTrace.
+    Agct,
+}
+
+impl fmt::Display for Walker {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Walker::Agct => "agct",
+        })
+    }
+}
+
+/// Where the agent's own lines go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LogTarget {
+    /// Standard error.
+    #[default]
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// Appended to this file.
+    File(PathBuf),
+}
+
+impl fmt::Display for LogTarget {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogTarget::Stderr => out.write_str("stderr"),
+            LogTarget::Stdout => out.write_str("stdout"),
+            LogTarget::File(path) => write!(out, "{}", path.display()),
+        }
+    }
+}
