@@ -24,17 +24,26 @@
 //! * It follows no redirect: a profile goes to the host that the user named, and to no other.
 #![forbid(unsafe_code)]
 
+mod backoff;
+mod client;
+mod compress;
+mod config;
+mod connection;
 mod counters;
 mod endpoint;
 mod metadata;
+mod orders;
+mod resolver;
+mod single;
 mod spool;
 mod uploader;
+mod verdict;
 
-pub use counters::UploadCounters;
+pub use config::UploaderConfig;
+pub use counters::{UploadCounter, UploadCounters};
 pub use endpoint::{Endpoint, EndpointError};
 pub use metadata::{MetadataError, ProfileMetadata};
+pub use orders::{Command, FlushReport};
+pub use single::{UploadError, Uploaded, upload_bytes, upload_file};
 pub use spool::{Spool, SpoolError, SpoolLimits};
-pub use uploader::{
-    Command, FlushReport, UPLOADER_STACK_BYTES, UploadError, Uploaded, Uploader, UploaderConfig,
-    upload_bytes, upload_file,
-};
+pub use uploader::{UPLOADER_STACK_BYTES, Uploader};
