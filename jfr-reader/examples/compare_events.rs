@@ -1,0 +1,175 @@
+//! Says whether two readers saw the same events, in what `events_json` and its like print:
+//! `cargo run -p jfr-reader --example compare_events -- [--datakit] FULL OTHER`.
+//!
+//! Events of one type are compared in their order. Times may differ by a nanosecond, since readers
+//! round ticks in their own ways. With `--datakit`, OTHER comes from DataKit's parser and may lack
+//! what that does not keep; `tests/readers/README.md` lists it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::Value as Json;
+
+/// More differences than these say nothing new.
+const SHOWN: usize = 10;
+
+type Events = BTreeMap<String, Vec<Json>>;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    let datakit = arguments.first().is_some_and(|first| first == "--datakit");
+    if datakit {
+        arguments.remove(0);
+    }
+    let [full, other] = arguments.as_slice() else {
+        eprintln!("usage: compare_events [--datakit] FULL OTHER");
+        return ExitCode::from(2);
+    };
+    let (full, other) = match (read(full.as_ref()), read(other.as_ref())) {
+        (Ok(full), Ok(other)) => (full, other),
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let differences = compare(&full, &other, Rules { datakit });
+    if differences.is_empty() {
+        let events = full.values().map(Vec::len).sum::<usize>();
+        println!("equal: {events} events of {} types", full.len());
+        return ExitCode::SUCCESS;
+    }
+    println!("{} differences", differences.len());
+    for difference in differences.iter().take(SHOWN) {
+        println!("  {difference}");
+    }
+    ExitCode::FAILURE
+}
+
+fn read(path: &Path) -> Result<Events, String> {
+    let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(|error| in_file(&error))?;
+    let mut events = Events::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|error| in_file(&error))?;
+        let event = serde_json::from_str::<Json>(&line).map_err(|error| in_file(&error))?;
+        let name = event["type"]
+            .as_str()
+            .ok_or_else(|| in_file(&"an event without a type"))?;
+        events.entry(name.to_owned()).or_default().push(event);
+    }
+    Ok(events)
+}
+
+fn compare(full: &Events, other: &Events, rules: Rules) -> Vec<String> {
+    let mut differences = Vec::new();
+    let names = full
+        .keys()
+        .chain(other.keys().filter(|name| !full.contains_key(*name)));
+    for name in names {
+        let (left, right) = (full.get(name), other.get(name));
+        let (left, right) = (
+            left.map_or(&[][..], Vec::as_slice),
+            right.map_or(&[][..], Vec::as_slice),
+        );
+        if left.len() != right.len() {
+            differences.push(format!(
+                "{name}: {} events, and {}",
+                left.len(),
+                right.len()
+            ));
+        }
+        for (index, (left, right)) in left.iter().zip(right).enumerate() {
+            let place = format!("{name} #{index}");
+            if !same_nanos(&left["startTime"], &right["startTime"]) {
+                differences.push(format!(
+                    "{place} startTime: {} and {}",
+                    left["startTime"], right["startTime"]
+                ));
+            }
+            rules.compare(&place, &left["fields"], &right["fields"], &mut differences);
+        }
+    }
+    differences
+}
+
+#[derive(Clone, Copy)]
+struct Rules {
+    datakit: bool,
+}
+
+impl Rules {
+    fn compare(self, place: &str, left: &Json, right: &Json, differences: &mut Vec<String>) {
+        match (left, right) {
+            (Json::Object(a), Json::Object(b))
+                if a.contains_key("nanos") && b.contains_key("nanos") =>
+            {
+                if !same_nanos(&a["nanos"], &b["nanos"]) {
+                    differences.push(format!("{place}: {left} and {right}"));
+                }
+            }
+            (_, Json::Object(b)) if self.datakit && b.contains_key("known") => {}
+            (_, Json::Object(b)) if self.datakit && b.contains_key("last") => {
+                let last = left.as_array().and_then(|elements| elements.last());
+                self.compare(place, last.unwrap_or(&Json::Null), &b["last"], differences);
+            }
+            (Json::Object(a), Json::Object(b)) => {
+                let names = a
+                    .keys()
+                    .chain(b.keys().filter(|name| !a.contains_key(*name)));
+                for name in names {
+                    let (left, right) = (a.get(name), b.get(name));
+                    if !self.datakit && left.is_some() != right.is_some() {
+                        differences.push(format!("{place}.{name} is in one only"));
+                        continue;
+                    }
+                    let (left, right) = (left.unwrap_or(&Json::Null), right.unwrap_or(&Json::Null));
+                    self.compare(&format!("{place}.{name}"), left, right, differences);
+                }
+            }
+            (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
+                for (index, (left, right)) in a.iter().zip(b).enumerate() {
+                    self.compare(&format!("{place}[{index}]"), left, right, differences);
+                }
+            }
+            _ if left == right || same_real(left, right) => {}
+            _ if self.datakit && (absent(left) && absent(right) || same_frame(left, right)) => {}
+            _ => differences.push(format!("{place}: {left} and {right}")),
+        }
+    }
+}
+
+fn same_nanos(left: &Json, right: &Json) -> bool {
+    match (left.as_i64(), right.as_i64()) {
+        (Some(left), Some(right)) => left.abs_diff(right) <= 1,
+        _ => left == right,
+    }
+}
+
+/// Whether two numbers are one, written as `1` and as `1.0`, or summed in another order.
+fn same_real(left: &Json, right: &Json) -> bool {
+    match (left.as_f64(), right.as_f64()) {
+        (Some(a), Some(b)) if left.is_f64() || right.is_f64() => {
+            (a - b).abs() <= 1e-12 * a.abs().max(b.abs())
+        }
+        _ => false,
+    }
+}
+
+/// DataKit's parser takes null and empty for one.
+fn absent(value: &Json) -> bool {
+    value.is_null() || value == ""
+}
+
+/// Whether two frames `method:line:bytecode index:type` agree in all but the bytecode index, which
+/// DataKit's parser looks for under another name.
+fn same_frame(left: &Json, right: &Json) -> bool {
+    let parts = |frame: &Json| {
+        let mut parts = frame.as_str()?.rsplitn(4, ':').map(str::to_owned);
+        let (kind, _, line, method) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some((method, line, kind))
+    };
+    parts(left).is_some() && parts(left) == parts(right)
+}
