@@ -1,6 +1,7 @@
 //! Whole agent strings, with all that can stand around them.
 
 mod complaints;
+mod documentation;
 mod fall_backs;
 
 use std::collections::BTreeMap;
