@@ -9,7 +9,7 @@ use super::sources::{Candidate, Origin};
 use super::values::Action;
 
 /// The words that make a string one of async-profiler's when they stand first, and what each is here.
-const ACTIONS: [(&str, Action, &str); 12] = [
+const ACTIONS: [(&str, Action, &str); 11] = [
     ("start", Action::Start, ""),
     ("stop", Action::Stop, ""),
     ("status", Action::Status, ""),
@@ -21,23 +21,22 @@ const ACTIONS: [(&str, Action, &str); 12] = [
     (
         "dump",
         Action::Nothing,
-        "a recording is not copied while it runs; each period is written and uploaded when it ends",
+        "each period is written and uploaded when it ends",
     ),
     (
         "metrics",
         Action::Nothing,
-        "the agent's own counters are part of each recording; use jprof metrics FILE --counters",
+        "the agent's own counters are in each recording; use jprof metrics FILE --counters",
     ),
     (
         "list",
         Action::Nothing,
-        "use jprof list for the JVMs that run",
+        "the events are cpu, ctimer and the names of perf events",
     ),
     ("version", Action::Nothing, "use jprof --version"),
-    ("collect", Action::Nothing, "use jprof record PID"),
-    ("check", Action::Nothing, "use jprof status PID"),
-    ("meminfo", Action::Nothing, "use jprof status PID"),
-    ("load", Action::Nothing, "use jprof attach PID"),
+    ("collect", Action::Nothing, "use start"),
+    ("check", Action::Nothing, "use start"),
+    ("meminfo", Action::Nothing, "use status"),
 ];
 
 /// The action that the first word of the string names.
