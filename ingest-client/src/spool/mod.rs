@@ -404,3 +404,6 @@ fn check_root(root: &Path, uid: u32) -> Result<(), SpoolError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
