@@ -22,10 +22,12 @@ pub fn collapsed(stacks: &StackSet, threads: bool, out: &mut dyn Write) -> io::R
     let mut lines: Vec<Line<'_>> = stacks
         .merged(threads)
         .into_iter()
-        .map(|(thread, frames, value)| Line {
-            thread: thread.map(|thread| thread_names[thread as usize].as_str()),
-            frames,
-            value,
+        .map(|stack| Line {
+            thread: stack
+                .thread
+                .map(|thread| thread_names[thread as usize].as_str()),
+            frames: stack.frames,
+            value: stack.value,
         })
         .collect();
     lines.sort_by(|left, right| left.compare(right, &names));

@@ -21,14 +21,14 @@ pub fn flame_graph(stacks: &StackSet, options: &FlameOptions) -> FlameGraph {
         .iter()
         .map(|frame| graph.frame(&frame.name, frame.kind))
         .collect();
-    let mut stack = Vec::new();
-    for (thread, indices, value) in stacks.merged(options.threads) {
-        stack.clear();
-        if let Some(thread) = thread {
-            stack.push(graph.frame(&stacks.thread_frame(thread), FrameKind::Vm));
+    let mut ids = Vec::new();
+    for stack in stacks.merged(options.threads) {
+        ids.clear();
+        if let Some(thread) = stack.thread {
+            ids.push(graph.frame(&stacks.thread_frame(thread), FrameKind::Vm));
         }
-        stack.extend(indices.iter().map(|&index| frames[index as usize]));
-        graph.add(&stack, value);
+        ids.extend(stack.frames.iter().map(|&index| frames[index as usize]));
+        graph.add(&ids, stack.value);
     }
     if stacks.unreadable_events > 0 {
         graph.note(&format!(

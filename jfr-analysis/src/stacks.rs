@@ -58,8 +58,8 @@ impl StackSet {
 
     /// Every distinct stack with the thread that is its root, if wanted, and the sum of its values;
     /// states, and without `threads` threads, are summed up.
-    pub(crate) fn merged(&self, threads: bool) -> Vec<(Option<u32>, &Arc<[u32]>, u64)> {
-        let mut sums = Vec::<(Option<u32>, &Arc<[u32]>, u64)>::new();
+    pub(crate) fn merged(&self, threads: bool) -> Vec<MergedStack<'_>> {
+        let mut sums = Vec::<MergedStack<'_>>::new();
         let mut index_of = HashMap::new();
         for stack in &self.stacks {
             let thread = threads.then_some(stack.thread);
@@ -67,10 +67,14 @@ impl StackSet {
             let index = *index_of
                 .entry((thread, stack.frames.as_ptr()))
                 .or_insert_with(|| {
-                    sums.push((thread, &stack.frames, 0));
+                    sums.push(MergedStack {
+                        thread,
+                        frames: &stack.frames,
+                        value: 0,
+                    });
                     sums.len() - 1
                 });
-            sums[index].2 = sums[index].2.saturating_add(stack.value);
+            sums[index].value = sums[index].value.saturating_add(stack.value);
         }
         sums
     }
@@ -79,6 +83,13 @@ impl StackSet {
     pub(crate) fn thread_frame(&self, thread: u32) -> String {
         format!("[{}]", self.threads[thread as usize])
     }
+}
+
+/// A distinct stack, whatever the states and, unless it is given, the thread.
+pub(crate) struct MergedStack<'s> {
+    pub(crate) thread: Option<u32>,
+    pub(crate) frames: &'s [u32],
+    pub(crate) value: u64,
 }
 
 /// How many events of each kind a recording has; kinds without one are left out.

@@ -9,10 +9,10 @@
 //! small multiple of the file. Values are decoded when they are asked for, out of the bytes that the
 //! caller holds; only the places of the constant pools' entries are kept.
 //!
-//! ```
+//! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let bytes = include_bytes!("../tests/fixtures/minimal.jfr");
-//! let recording = jfr_reader::Recording::parse(bytes)?;
+//! let bytes = std::fs::read("main.jfr")?;
+//! let recording = jfr_reader::Recording::parse(&bytes)?;
 //! for chunk in recording.chunks() {
 //!     for event in chunk.events() {
 //!         let event = event?;

@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+
+use anyhow::Result;
+use jfr_analysis::{FlameOptions, Kind, flame_page};
+
+use crate::{output, recording};
+
+/// Make a flame graph: one HTML page that needs nothing else
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  jprof flame main.jfr -o flame.html
+  jprof flame main.jfr --kind alloc --threads -o alloc.html
+  cat *.jfr | jprof flame - -o all.html")]
+pub(crate) struct Args {
+    /// Recordings, plain or gzip; several are added up; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The page to write; - is standard output
+    #[arg(short, long, value_name = "HTML")]
+    output: PathBuf,
+    /// What the widths show: cpu, wall, alloc or lock
+    #[arg(long, default_value = "cpu")]
+    kind: Kind,
+    /// Make the thread's name the root frame
+    #[arg(long)]
+    threads: bool,
+    /// The page's title, else the kind and the files' names
+    #[arg(long)]
+    title: Option<String>,
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    let (stacks, notes) = recording::stacks(&args.files, args.kind)?;
+    let title = args.title.unwrap_or_else(|| {
+        let names: Vec<String> = args
+            .files
+            .iter()
+            .map(|file| recording::name(file))
+            .collect();
+        format!("{}: {}", args.kind, names.join(", "))
+    });
+    let options = FlameOptions {
+        title,
+        threads: args.threads,
+        notes,
+    };
+    let page = flame_page(&stacks, &options);
+    output::write_to(&args.output, |out| out.write_all(page.as_bytes()))
+}
