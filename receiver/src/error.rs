@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ReceiverError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", address_hint(.address, .source))]
+    #[error("cannot listen on {address}{}", hint(.address, .source))]
     Listen {
         /// The address asked for.
         address: SocketAddr,
@@ -15,7 +15,7 @@ pub enum ReceiverError {
         source: io::Error,
     },
     /// The folder of the uploads, or something in it, cannot be made, read or written.
-    #[error("cannot use {}: {source}", path.display())]
+    #[error("cannot use {} for the profiles", path.display())]
     Folder {
         /// The file or folder.
         path: PathBuf,
@@ -23,11 +23,11 @@ pub enum ReceiverError {
         source: io::Error,
     },
     /// The threads that answer requests cannot be made.
-    #[error("cannot start the server: {0}")]
+    #[error("cannot start the server")]
     Start(#[source] io::Error),
 }
 
-fn address_hint(address: &SocketAddr, error: &io::Error) -> String {
+fn hint(address: &SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             " (is a DataKit or another receiver running? choose another port, for example {}:{})",
@@ -50,10 +50,9 @@ mod tests {
             address: SocketAddr::from(([127, 0, 0, 1], 9529)),
             source: io::ErrorKind::AddrInUse.into(),
         };
-        assert!(
-            error
-                .to_string()
-                .ends_with("choose another port, for example 127.0.0.1:9530)")
+        assert_eq!(
+            error.to_string(),
+            "cannot listen on 127.0.0.1:9529 (is a DataKit or another receiver running? choose another port, for example 127.0.0.1:9530)"
         );
     }
 }
