@@ -158,9 +158,10 @@ fn examine(upload: &Upload) -> Findings {
             })
             .collect();
     }
-    findings.kinds = jfr_analysis::kinds(&recording)
-        .into_iter()
-        .map(|(kind, count)| (kind.to_owned(), count))
+    let kinds = jfr_analysis::kinds(&recording);
+    findings.kinds = Kind::ALL
+        .iter()
+        .filter_map(|kind| Some((kind.name().to_owned(), *kinds.get(kind.name())?)))
         .collect();
     findings.counters = jfr_analysis::counters(&recording).into_iter().collect();
     findings

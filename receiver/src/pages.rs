@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::analysis::{Findings, Metadata};
-use crate::html::{Size, Text};
+use crate::html::{Human, Long, Size, Text};
 use crate::store::Upload;
 
 pub(crate) const STYLE: &str = include_str!("../assets/receiver.css");
@@ -53,15 +53,11 @@ impl Entry {
             .unwrap_or("–")
     }
 
-    /// The title of the flame graph.
+    /// The title of its page and of its flame graphs.
     pub(crate) fn title(&self) -> String {
-        format!(
-            "{} on {}, {} to {}",
-            self.service(),
-            self.metadata.get("host").unwrap_or("?"),
-            self.start(),
-            self.end()
-        )
+        let host = self.metadata.get("host").unwrap_or("an unnamed host");
+        let (start, end) = span(self.start(), self.end());
+        format!("{} on {host}, {start} to {end}", self.service())
     }
 }
 
@@ -99,6 +95,7 @@ pub(crate) fn list(entries: &[Entry], total: usize, older: Option<&str>, address
 fn row(body: &mut String, entry: &Entry) {
     let id = Text(&entry.upload.id);
     let tag = |key: &str| Text(entry.metadata.get(key).unwrap_or("–")).to_string();
+    let (start, end) = span(entry.start(), entry.end());
     let cores = match &entry.findings {
         None => "…".to_owned(),
         Some(findings) => findings
@@ -108,15 +105,15 @@ fn row(body: &mut String, entry: &Entry) {
     };
     let _ = write!(
         body,
-        "<tr><td><a href=\"/uploads/{id}\">{}</a></td><td><strong>{}</strong></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+        "<tr><td><a href=\"/uploads/{id}\">{}</a></td><td><strong>{}</strong></td><td>{}</td><td>{}</td><td>{}</td><td class=\"time\">{}</td><td class=\"time\">{}</td>\
          <td class=\"number\">{}</td><td class=\"number\">{cores}</td><td class=\"links\">",
         clock(entry.upload.received_at),
         Text(entry.service()),
         tag("env"),
         tag("version"),
         tag("host"),
-        Text(&seconds(entry.start())),
-        Text(&seconds(entry.end())),
+        Text(&start),
+        Text(&end),
         Size(entry.upload.jfr_bytes),
     );
     if entry.upload.jfr.is_some() {
@@ -138,48 +135,31 @@ fn row(body: &mut String, entry: &Entry) {
 /// Everything about one upload.
 pub(crate) fn upload(entry: &Entry) -> String {
     let upload = &entry.upload;
-    let id = Text(&upload.id);
     let mut body = format!(
-        "<p><a href=\"/\">All profiles</a></p><h1>{}</h1><p class=\"hint\">from {} on, received {} UTC, {}</p>",
+        "<p><a href=\"/\">All profiles</a></p><h1>{}</h1><p class=\"hint\">received {} UTC, {}</p>",
         Text(&entry.title()),
-        Text(entry.start()),
         clock(upload.received_at),
         Size(upload.jfr_bytes),
     );
     for problem in entry.problems() {
         let _ = write!(body, "<p class=\"problem\">{}</p>", Text(problem));
     }
-    body.push_str("<p class=\"links\">");
-    if let (Some(_), Some(findings)) = (&upload.jfr, &entry.findings) {
-        for (kind, events) in &findings.kinds {
-            let kind = Text(kind);
-            let _ = write!(
-                body,
-                "<a href=\"/uploads/{id}/flame?kind={kind}\">flame graph: {kind}</a> \
-                 <a href=\"/uploads/{id}/flame?kind={kind}&amp;threads=1\">by thread</a> <span class=\"hint\">{events} events</span> "
-            );
-        }
-    }
-    if upload.jfr.is_some() {
-        let _ = write!(body, "<a href=\"/uploads/{id}/main.jfr\">main.jfr</a> ");
-    }
-    if upload.event_json.is_some() {
-        let _ = write!(body, "<a href=\"/uploads/{id}/event.json\">event.json</a>");
-    }
-    body.push_str("</p>");
+    links(&mut body, entry);
     if let Some(findings) = &entry.findings {
         let metrics = findings.metrics.iter().map(|metric| {
-            (
-                metric.name.as_str(),
-                metric.value.to_string(),
-                metric.unit.as_str(),
-            )
+            let value = metric.value.to_string();
+            let human = Human(&metric.value, &metric.unit).to_string();
+            [metric.name.clone(), value, metric.unit.clone(), human]
         });
         table(&mut body, "Metrics, as DataKit derives them", metrics);
-        let counters = findings
-            .counters
-            .iter()
-            .map(|(name, count)| (name.as_str(), count.to_string(), ""));
+        let counters = findings.counters.iter().map(|(name, count)| {
+            [
+                name.clone(),
+                count.to_string(),
+                String::new(),
+                String::new(),
+            ]
+        });
         table(
             &mut body,
             "Counters of the profiler: losses and costs",
@@ -190,30 +170,52 @@ pub(crate) fn upload(entry: &Entry) -> String {
         let text = String::from_utf8_lossy(json);
         body.push_str("<h2>event.json</h2><pre>");
         for line in indented(&text).lines() {
-            let _ = writeln!(body, "{}", Text(line));
+            let _ = writeln!(body, "{}", Long(line));
         }
         body.push_str("</pre>");
     }
     page(&entry.title(), &body)
 }
 
-fn table<'a>(
-    body: &mut String,
-    title: &str,
-    rows: impl Iterator<Item = (&'a str, String, &'a str)>,
-) {
+/// A line of links per kind of events, and the files.
+fn links(body: &mut String, entry: &Entry) {
+    let upload = &entry.upload;
+    let id = Text(&upload.id);
+    body.push_str("<ul class=\"links\">");
+    for (kind, events) in entry.findings.iter().flat_map(|findings| &findings.kinds) {
+        let kind = Text(kind);
+        let _ = write!(
+            body,
+            "<li><strong>{kind}</strong> <a href=\"/uploads/{id}/flame?kind={kind}\">flame graph</a> \
+             <a href=\"/uploads/{id}/flame?kind={kind}&amp;threads=1\">by thread</a> \
+             <span class=\"hint\">{events} events</span></li>"
+        );
+    }
+    body.push_str("<li><strong>files</strong> ");
+    if upload.jfr.is_some() {
+        let _ = write!(body, "<a href=\"/uploads/{id}/main.jfr\">main.jfr</a> ");
+    }
+    if upload.event_json.is_some() {
+        let _ = write!(body, "<a href=\"/uploads/{id}/event.json\">event.json</a>");
+    }
+    body.push_str("</li></ul>");
+}
+
+/// Rows of name, value, unit, and the value for people.
+fn table(body: &mut String, title: &str, rows: impl Iterator<Item = [String; 4]>) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
     }
     let _ = write!(body, "<h2>{title}</h2><table><tbody>");
-    for (name, value, unit) in rows {
+    for [name, value, unit, human] in rows {
         let _ = write!(
             body,
-            "<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td></tr>",
-            Text(name),
+            "<tr><td>{}</td><td class=\"number\">{}</td><td>{}</td><td class=\"hint\">{}</td></tr>",
+            Text(&name),
             Text(&value),
-            Text(unit)
+            Text(&unit),
+            Text(&human)
         );
     }
     body.push_str("</tbody></table>");
@@ -251,13 +253,23 @@ fn clock(time: SystemTime) -> String {
 
 /// `2025-10-09T08:53:20.123456789Z` -> `2025-10-09 08:53:20`: a list needs no more. Another
 /// zone's time, or what is no time, stays as it is.
-fn seconds(time: &str) -> String {
+fn seconds(time: &str) -> Option<String> {
     let plain =
         time.len() >= 20 && time.ends_with('Z') && time.is_ascii() && time.as_bytes()[10] == b'T';
-    if plain {
-        format!("{} {}", &time[..10], &time[11..19])
-    } else {
-        time.to_owned()
+    plain.then(|| format!("{} {}", &time[..10], &time[11..19]))
+}
+
+/// Start and end, the end without its day when it is the start's.
+fn span(start: &str, end: &str) -> (String, String) {
+    match (seconds(start), seconds(end)) {
+        (Some(start), Some(end)) if start[..10] == end[..10] => {
+            let end = end[11..].to_owned();
+            (start, end)
+        }
+        (short_start, short_end) => (
+            short_start.unwrap_or_else(|| start.to_owned()),
+            short_end.unwrap_or_else(|| end.to_owned()),
+        ),
     }
 }
 
@@ -273,17 +285,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_of_the_list_ends_with_its_seconds() {
+    fn a_span_names_its_day_once() {
+        let (a, b) = span("2025-10-09T08:53:20.123456789Z", "2025-10-09T08:54:20Z");
         assert_eq!(
-            seconds("2025-10-09T08:53:20.123456789Z"),
-            "2025-10-09 08:53:20"
+            (a.as_str(), b.as_str()),
+            ("2025-10-09 08:53:20", "08:54:20")
         );
-        assert_eq!(seconds("2025-10-09T08:53:20Z"), "2025-10-09 08:53:20");
+        let (a, b) = span("2025-10-09T23:59:30Z", "2025-10-10T00:00:30Z");
         assert_eq!(
-            seconds("2025-10-09T08:53:20+08:00"),
-            "2025-10-09T08:53:20+08:00"
+            (a.as_str(), b.as_str()),
+            ("2025-10-09 23:59:30", "2025-10-10 00:00:30")
         );
-        assert_eq!(seconds("–"), "–");
+        let (a, b) = span("–", "2025-10-09T08:53:20+08:00");
+        assert_eq!((a.as_str(), b.as_str()), ("–", "2025-10-09T08:53:20+08:00"));
     }
 
     #[test]
