@@ -40,22 +40,22 @@ func canonicalEvent(header *parser.Header, name string, event *parser.GenericEve
 	return object{"type": name, "startTime": start, "fields": fields}
 }
 
-// withUnit turns a time into nanoseconds by the field's annotation.
+// withUnit gives a time as {"nanos": n}, by the field's annotation.
 func withUnit(header *parser.Header, classes parser.ClassMap, field *parser.FieldMetadata, value parser.ParseResolvable) any {
 	if _, isLong := value.(*parser.Long); isLong {
 		for _, annotation := range field.Annotations {
 			switch classes[annotation.ClassID].Name {
 			case timestampAnnotation:
-				return timestamp(header, annotation.Values["value"], integer(value))
+				return object{"nanos": timestamp(header, annotation.Values["value"], integer(value))}
 			case timespanAnnotation:
-				return timespan(header, annotation.Values["value"], integer(value))
+				return object{"nanos": timespan(header, annotation.Values["value"], integer(value))}
 			}
 		}
 	}
 	return canonicalValue(value)
 }
 
-func timestamp(header *parser.Header, unit string, value int64) any {
+func timestamp(header *parser.Header, unit string, value int64) int64 {
 	switch {
 	case value == math.MinInt64 || value == math.MaxInt64:
 		return value
@@ -70,7 +70,7 @@ func timestamp(header *parser.Header, unit string, value int64) any {
 	}
 }
 
-func timespan(header *parser.Header, unit string, value int64) any {
+func timespan(header *parser.Header, unit string, value int64) int64 {
 	switch {
 	case value == math.MinInt64 || value == math.MaxInt64:
 		return value
@@ -129,6 +129,10 @@ func canonicalValue(value parser.ParseResolvable) any {
 	case *parser.Double:
 		return real(float64(*value))
 	case *parser.String:
+		// A text that lies in a constant pool stays unresolved in an event.
+		if !reflect.ValueOf(value).Elem().FieldByName("constantRef").IsNil() {
+			return object{"known": "a reference to a text"}
+		}
 		text, _ := parser.ToString(value)
 		return text
 	case *parser.Symbol:
@@ -196,8 +200,9 @@ func symbol(symbol *parser.Symbol) string {
 	return symbol.String
 }
 
-// knownStruct reads the exported fields of the parser's own types. One with a single text is that text; of the others
-// the parser does not tell the fields' names in the file, so that they compare as {"known": type} only.
+// knownStruct reads the exported fields of the parser's own types. One with a single text is that text. The others
+// compare as {"known": type} only: the parser does not tell the names that their fields have in the file, and it looks
+// for some texts under names that the JDK does not use, so that they stay empty.
 func knownStruct(value parser.ParseResolvable) any {
 	pointer := reflect.ValueOf(value)
 	if pointer.Kind() == reflect.Pointer {
@@ -216,7 +221,7 @@ func knownStruct(value parser.ParseResolvable) any {
 				others++
 			}
 		}
-		if len(texts) == 1 && others == 0 {
+		if len(texts) == 1 && texts[0] != "" && others == 0 {
 			return texts[0]
 		}
 	}

@@ -15,7 +15,10 @@ const assumedCPUInterval = 10 * time.Millisecond
 // Start times before this one are not believed.
 var earliestJVMStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// deriveMetrics gives DataKit's metrics, without the prefix prof_jvm_, from a recording and the times of its event.json.
+// prefix stands before each metric's name.
+const prefix = "prof_jvm_"
+
+// deriveMetrics gives DataKit's metrics from a recording and the times of its event.json.
 //
 // Values are read with the parser's own attributes, as DataKit reads them, so that a field whose annotation DataKit
 // would not understand counts as nothing here too. What each metric is made of was found by trying DataKit itself.
@@ -73,7 +76,12 @@ func deriveMetrics(chunks []*parser.Chunk, start, end time.Time) map[string]any 
 	metrics["locks_per_sec"] = float64(recording.count(types.MonitorEnter)) / seconds
 	metrics["threads_created_per_sec"] = float64(recording.count(types.JavaThreadStart)) / seconds
 	metrics["threads_deadlocked"] = recording.count("datadog.DeadlockedThread")
-	return metrics
+
+	named := map[string]any{}
+	for name, value := range metrics {
+		named[prefix+name] = value
+	}
+	return named
 }
 
 type recording struct {

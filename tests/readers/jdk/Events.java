@@ -65,10 +65,10 @@ public final class Events {
     private static Object canonicalField(RecordedObject object, ValueDescriptor field) {
         if (field.getTypeName().equals("long") && !field.isArray()) {
             if (field.getAnnotation(Timestamp.class) != null) {
-                return nanos(object.getInstant(field.getName()));
+                return Map.of("nanos", nanos(object.getInstant(field.getName())));
             }
             if (field.getAnnotation(Timespan.class) != null) {
-                return nanos(object.getDuration(field.getName()));
+                return Map.of("nanos", nanos(object.getDuration(field.getName())));
             }
         }
         return canonicalValue(object.getValue(field.getName()));
