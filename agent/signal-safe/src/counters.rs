@@ -1,0 +1,115 @@
+//! One counter per thing that can happen to a tick. Nothing is lost without a name.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
+        /// What is counted. `name()` is the name in `jprof.Counter` events.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Counter {
+            /// All counters, in the order of their declaration.
+            pub const ALL: &'static [Counter] = &[$(Counter::$variant,)+];
+
+            /// The name in the recording.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Counter::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Signals of ours that reached a thread while sampling was on. Equals `SampleTaken` plus
+    /// all `Drop…`.
+    Tick => "ticks",
+    /// Ticks that became a record for the recorder.
+    SampleTaken => "samples_taken",
+    /// The three stripes tried were all in use.
+    DropStripesBusy => "drop_stripes_busy",
+    /// The stripe's ring had no room: the recorder lags.
+    DropRingFull => "drop_ring_full",
+    /// The thread used less than half an interval of CPU since its previous sample; its time
+    /// goes into the next one.
+    DropTooEarly => "drop_too_early",
+    /// A late signal that belongs to a thread which has ended or to a closed event.
+    StaleSignal => "stale_signals",
+    /// A signal of the same number that is not jprof's.
+    ForeignSignal => "foreign_signals",
+    /// Times the guard lengthened a thread's period because a tick cost too much of it.
+    PeriodLengthened => "period_lengthened",
+    /// Walks that gave Java frames.
+    WalkOk => "walk_ok",
+    /// Walks cut at `stackdepth`.
+    WalkTruncated => "walk_truncated",
+    /// Ticks on threads that have no Java frame at all: VM and native threads, threads that
+    /// start or end.
+    WalkNoJavaFrame => "walk_no_java_frame",
+    /// AsyncGetCallTrace -1.
+    WalkNoClassLoad => "walk_no_class_load",
+    /// AsyncGetCallTrace -2.
+    WalkGcActive => "walk_GC_active",
+    /// AsyncGetCallTrace -3 on a thread that has Java frames.
+    WalkUnknownNotJava => "walk_unknown_not_Java",
+    /// AsyncGetCallTrace -4.
+    WalkNotWalkableNotJava => "walk_not_walkable_not_Java",
+    /// AsyncGetCallTrace -5.
+    WalkUnknownJava => "walk_unknown_Java",
+    /// AsyncGetCallTrace -6.
+    WalkNotWalkableJava => "walk_not_walkable_Java",
+    /// AsyncGetCallTrace -7.
+    WalkUnknownState => "walk_unknown_state",
+    /// AsyncGetCallTrace -8.
+    WalkThreadExit => "walk_thread_exit",
+    /// AsyncGetCallTrace -9.
+    WalkDeoptimization => "walk_deoptimization",
+    /// AsyncGetCallTrace -10 and whatever later JVMs add.
+    WalkOther => "walk_other",
+}
+
+/// The counters of a session.
+#[derive(Debug)]
+pub struct Counters {
+    cells: [CachePadded<AtomicU64>; Counter::ALL.len()],
+}
+
+impl Counters {
+    /// All zero.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            cells: [const { CachePadded::new(AtomicU64::new(0)) }; Counter::ALL.len()],
+        }
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn count(&self, counter: Counter) {
+        if let Some(cell) = self.cells.get(counter as usize) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The present value.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.cells
+            .get(counter as usize)
+            .map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new()
+    }
+}

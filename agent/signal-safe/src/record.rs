@@ -1,0 +1,160 @@
+//! The shape of a record in a ring, written by the handler and read by the recorder.
+//!
+//! | word | content |
+//! | --- | --- |
+//! | 0 | length in words (32 bits), kind (8), flags (8), failure (8, signed) |
+//! | 1 | CLOCK_MONOTONIC nanoseconds |
+//! | 2 | thread key |
+//! | 3 | weight (32 bits, intervals), frame count (32) |
+//! | 4 | program counter |
+//! | 5 | nanoseconds since the thread's previous sample |
+//! | 6 … | a method per frame, leaf first, then the bytecode indices, two a word |
+
+use crate::ring::Reservation;
+use crate::threads::ThreadKey;
+use crate::walker::{Failure, Frame};
+
+/// Words before the frames.
+pub const HEADER_WORDS: u64 = 6;
+
+/// What a record stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// A tick of the CPU engine.
+    Cpu = 0,
+    /// The CPU time of a thread between its last tick and its end.
+    ThreadEnd = 1,
+}
+
+/// The fixed part of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordHead {
+    /// What it stands for.
+    pub kind: RecordKind,
+    /// CLOCK_MONOTONIC nanoseconds of the tick.
+    pub nanos: u64,
+    /// The thread.
+    pub thread: ThreadKey,
+    /// Intervals of CPU time.
+    pub weight: u32,
+    /// The interrupted program counter, 0 where there is none.
+    pub program_counter: u64,
+    /// Nanoseconds since the thread's previous sample.
+    pub span_nanos: u64,
+    /// Whether frames were cut.
+    pub truncated: bool,
+    /// Why there are no Java frames.
+    pub failure: Failure,
+}
+
+const TRUNCATED: u64 = 1 << 40;
+
+/// Words of a record with `frames` frames.
+#[inline]
+#[must_use]
+pub const fn length_in_words(frames: u32) -> u64 {
+    HEADER_WORDS + frames as u64 + frames.div_ceil(2) as u64
+}
+
+/// Writes a record into reserved room.
+#[inline]
+pub fn write(mut room: Reservation<'_>, head: &RecordHead, frames: &[Frame]) {
+    let count = frames.len() as u32;
+    let flags = if head.truncated { TRUNCATED } else { 0 };
+    room.push(
+        length_in_words(count)
+            | ((head.kind as u64) << 32)
+            | flags
+            | (u64::from((head.failure as i8).cast_unsigned()) << 48),
+    );
+    room.push(head.nanos);
+    room.push(head.thread.to_bits());
+    room.push(u64::from(head.weight) | (u64::from(count) << 32));
+    room.push(head.program_counter);
+    room.push(head.span_nanos);
+    for frame in frames {
+        room.push(frame.method as u64);
+    }
+    let mut pairs = frames.chunks_exact(2);
+    for pair in &mut pairs {
+        if let [low, high] = pair {
+            room.push(pack(low.bci, high.bci));
+        }
+    }
+    if let [last] = pairs.remainder() {
+        room.push(pack(last.bci, 0));
+    }
+    room.commit();
+}
+
+#[inline]
+const fn pack(low: i32, high: i32) -> u64 {
+    low.cast_unsigned() as u64 | ((high.cast_unsigned() as u64) << 32)
+}
+
+/// A record as the recorder reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// The fixed part.
+    pub head: RecordHead,
+    methods: &'a [u64],
+    indices: &'a [u64],
+}
+
+impl<'a> RecordView<'a> {
+    /// Reads the words of one record; `None` when they are not a record.
+    #[must_use]
+    pub fn parse(words: &'a [u64]) -> Option<Self> {
+        let (head, frames) = words.split_at_checked(HEADER_WORDS as usize)?;
+        let &[first, nanos, thread, counts, program_counter, span_nanos] = head else {
+            return None;
+        };
+        let count = (counts >> 32) as usize;
+        let (methods, indices) = frames.split_at_checked(count)?;
+        let indices = indices.get(..count.div_ceil(2))?;
+        let kind = match (first >> 32) as u8 {
+            0 => RecordKind::Cpu,
+            1 => RecordKind::ThreadEnd,
+            _ => return None,
+        };
+        let head = RecordHead {
+            kind,
+            nanos,
+            thread: ThreadKey::from_bits(thread),
+            weight: counts as u32,
+            program_counter,
+            span_nanos,
+            truncated: first & TRUNCATED != 0,
+            failure: Failure::from_code(((first >> 48) as u8).cast_signed()),
+        };
+        Some(Self {
+            head,
+            methods,
+            indices,
+        })
+    }
+
+    /// The frames, leaf first: (method, bytecode index).
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = (usize, i32)> + use<'a> {
+        let indices = self.indices;
+        self.methods
+            .iter()
+            .enumerate()
+            .map(move |(place, &method)| {
+                let pair = indices.get(place / 2).copied().unwrap_or(0);
+                let bci = if place % 2 == 0 {
+                    pair as u32
+                } else {
+                    (pair >> 32) as u32
+                };
+                (method as usize, bci.cast_signed())
+            })
+    }
+
+    /// The words that identify the stack: equal words, equal stack.
+    #[must_use]
+    pub fn stack_words(&self) -> (&'a [u64], &'a [u64]) {
+        (self.methods, self.indices)
+    }
+}

@@ -1,0 +1,101 @@
+//! Stripes: several rings, each with a lock that is only ever tried, and room for one stack.
+//!
+//! # Safety
+//! The frame buffer of a stripe is touched only by the holder of its lock.
+#![allow(unsafe_code)]
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+use crate::ring::Ring;
+use crate::walker::Frame;
+
+/// How many stripes a tick tries before it gives up.
+const TRIES: usize = 3;
+
+/// One stripe.
+#[derive(Debug)]
+pub struct Stripe {
+    locked: CachePadded<AtomicBool>,
+    ring: Ring,
+    frames: &'static UnsafeCell<[Frame]>,
+}
+
+// SAFETY: see the module: the lock guards the frames, and the ring is `Sync`.
+unsafe impl Sync for Stripe {}
+
+impl Stripe {
+    /// A stripe over its ring and its frame buffer.
+    #[must_use]
+    pub fn new(ring: Ring, frames: &'static UnsafeCell<[Frame]>) -> Self {
+        Self {
+            locked: CachePadded::new(AtomicBool::new(false)),
+            ring,
+            frames,
+        }
+    }
+
+    /// The ring; its consumer side belongs to the recorder.
+    #[must_use]
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Whether somebody writes at this moment.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.locked.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<Held<'_>> {
+        self.locked
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+            .then_some(Held { stripe: self })
+    }
+}
+
+/// A stripe held by one writer.
+#[derive(Debug)]
+pub struct Held<'a> {
+    stripe: &'a Stripe,
+}
+
+impl<'a> Held<'a> {
+    /// The frame buffer.
+    #[inline]
+    pub fn frames(&mut self) -> &mut [Frame] {
+        // SAFETY: this is the only holder of the lock, and `self` is borrowed mutably.
+        unsafe { &mut *self.stripe.frames.get() }
+    }
+
+    /// The ring, whose only producer the holder is.
+    #[inline]
+    #[must_use]
+    pub fn ring(&self) -> &'a Ring {
+        &self.stripe.ring
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.stripe.locked.store(false, Ordering::Release);
+    }
+}
+
+/// Takes a stripe for the thread, or none when the three tried are in use. Never waits.
+#[inline]
+#[must_use]
+pub fn take(stripes: &[Stripe], tid: u32) -> Option<Held<'_>> {
+    let count = stripes.len();
+    // Thread ids are given out one after another: a multiplicative hash spreads them.
+    let first = (tid.wrapping_mul(0x9e37_79b1) >> 16) as usize;
+    (0..TRIES.min(count)).find_map(|offset| {
+        let place = first.wrapping_add(offset).checked_rem(count)?;
+        stripes.get(place)?.try_lock()
+    })
+}

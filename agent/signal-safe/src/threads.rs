@@ -1,0 +1,424 @@
+//! The table of threads: what the handler must know about the thread it interrupts.
+//!
+//! A slot is filled and emptied outside signals by the registry (one writer at a time, under its
+//! lock); the handler finds the slot of its own thread through the signal's information: the file
+//! descriptor of a perf event, or the value that a timer carries. No look-up by thread id and no
+//! thread-local storage is needed.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crate::{arch, clock};
+
+/// Marks the values that jprof's timers carry in `si_value` (bits 48 to 63).
+const TIMER_TAG: usize = 0x6a70;
+
+/// What fires in a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TickSource {
+    /// Nothing: its time is claimed at the end of a chunk.
+    None,
+    /// A perf event, by file descriptor.
+    Perf(i32),
+    /// A timer on the thread's CPU clock, by the kernel's timer id.
+    Timer(i32),
+}
+
+impl TickSource {
+    const fn pack(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Perf(fd) => (1 << 32) | fd.cast_unsigned() as u64,
+            Self::Timer(id) => (2 << 32) | id.cast_unsigned() as u64,
+        }
+    }
+
+    const fn unpack(word: u64) -> Self {
+        let id = (word as u32).cast_signed();
+        match word >> 32 {
+            1 => Self::Perf(id),
+            2 => Self::Timer(id),
+            _ => Self::None,
+        }
+    }
+}
+
+/// Names one use of a slot: slots are used again, keys are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ThreadKey(u64);
+
+impl ThreadKey {
+    /// The key as it stands in a record.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of `to_bits`.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The slot's place in the table.
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// One thread. All zero is a free slot.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct ThreadSlot {
+    /// Odd while in use.
+    generation: AtomicU32,
+    tid: AtomicU32,
+    /// The owner's thread pointer, learned at its first tick; 0 before.
+    owner: AtomicUsize,
+    jni_env: AtomicUsize,
+    claimed_nanos: AtomicU64,
+    period_nanos: AtomicU64,
+    last_tick_nanos: AtomicU64,
+    source: AtomicU64,
+}
+
+impl ThreadSlot {
+    /// The kernel's thread id.
+    #[inline]
+    #[must_use]
+    pub fn tid(&self) -> u32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// The thread's `JNIEnv*`, 0 when it is no Java thread (any more).
+    #[inline]
+    #[must_use]
+    pub fn jni_env(&self) -> usize {
+        self.jni_env.load(Ordering::Acquire)
+    }
+
+    /// Sets the `JNIEnv*`. It must be set to 0 by the thread itself before the JVM frees it.
+    pub fn set_jni_env(&self, env: usize) {
+        self.jni_env.store(env, Ordering::Release);
+    }
+
+    /// CPU nanoseconds of the thread that samples stand for so far (from the thread's birth, or
+    /// from where sampling began).
+    #[inline]
+    #[must_use]
+    pub fn claimed_nanos(&self) -> u64 {
+        self.claimed_nanos.load(Ordering::Relaxed)
+    }
+
+    /// Claims `nanos` more.
+    #[inline]
+    pub fn claim(&self, nanos: u64) {
+        self.claimed_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// The present distance between ticks in CPU nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn period_nanos(&self) -> u64 {
+        self.period_nanos.load(Ordering::Relaxed)
+    }
+
+    /// Notes the distance between ticks.
+    #[inline]
+    pub fn set_period_nanos(&self, nanos: u64) {
+        self.period_nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Monotonic time of the previous sample, or of the registration.
+    #[inline]
+    #[must_use]
+    pub fn last_tick_nanos(&self) -> u64 {
+        self.last_tick_nanos.load(Ordering::Relaxed)
+    }
+
+    /// Notes the time of a sample.
+    #[inline]
+    pub fn set_last_tick_nanos(&self, nanos: u64) {
+        self.last_tick_nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    /// What fires in this thread.
+    #[inline]
+    #[must_use]
+    pub fn source(&self) -> TickSource {
+        TickSource::unpack(self.source.load(Ordering::Acquire))
+    }
+
+    /// How many intervals of CPU time the thread has used since its previous sample, rounded to
+    /// the nearest; what is left over or taken too much stays with the thread.
+    #[inline]
+    #[must_use]
+    pub fn weight_at(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
+        let unclaimed = cpu_nanos.wrapping_sub(self.claimed_nanos()).cast_signed();
+        if unclaimed <= 0 || interval_nanos == 0 {
+            return 0;
+        }
+        (unclaimed.cast_unsigned() + interval_nanos / 2) / interval_nanos
+    }
+
+    /// Whether the calling thread is the slot's owner. One comparison, but for one system call at
+    /// the thread's first tick.
+    #[inline]
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let pointer = arch::thread_pointer();
+        match self.owner.load(Ordering::Relaxed) {
+            0 => {
+                let own = clock_free_gettid() == self.tid();
+                if own {
+                    self.owner.store(pointer, Ordering::Relaxed);
+                }
+                own
+            }
+            owner => owner == pointer,
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn clock_free_gettid() -> u32 {
+    // SAFETY: gettid takes nothing and cannot fail; `syscall` is used since the wrapper is newer
+    // than glibc 2.17.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct ThreadTable {
+    slots: &'static [ThreadSlot],
+    /// By file descriptor: slot index + 1, 0 for none.
+    by_fd: &'static [AtomicU32],
+}
+
+impl ThreadTable {
+    /// A table over zeroed memory.
+    #[must_use]
+    pub const fn new(slots: &'static [ThreadSlot], by_fd: &'static [AtomicU32]) -> Self {
+        Self { slots, by_fd }
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// File descriptors below this can be found by the handler.
+    #[must_use]
+    pub const fn fd_limit(&self) -> usize {
+        self.by_fd.len()
+    }
+
+    /// Registry only: takes the free slot `index` for a thread whose CPU time up to
+    /// `claimed_nanos` is not to be claimed. `None` when the slot is in use or out of range.
+    pub fn occupy(&self, index: u32, tid: u32, claimed_nanos: u64) -> Option<ThreadKey> {
+        let slot = self.slots.get(index as usize)?;
+        let generation = slot.generation.load(Ordering::Relaxed);
+        if generation & 1 == 1 {
+            return None;
+        }
+        slot.tid.store(tid, Ordering::Relaxed);
+        slot.owner.store(0, Ordering::Relaxed);
+        slot.jni_env.store(0, Ordering::Relaxed);
+        slot.claimed_nanos.store(claimed_nanos, Ordering::Relaxed);
+        slot.period_nanos.store(0, Ordering::Relaxed);
+        slot.last_tick_nanos
+            .store(clock::monotonic_nanos(), Ordering::Relaxed);
+        slot.source
+            .store(TickSource::None.pack(), Ordering::Relaxed);
+        let generation = generation.wrapping_add(1);
+        slot.generation.store(generation, Ordering::Release);
+        Some(key(index, generation))
+    }
+
+    /// Registry only: notes what fires in a thread. Must precede the arming of a timer or event.
+    /// False when the descriptor is beyond the table.
+    #[must_use]
+    pub fn set_source(&self, key: ThreadKey, source: TickSource) -> bool {
+        let Some(slot) = self.get(key) else {
+            return false;
+        };
+        if let TickSource::Perf(old) = slot.source()
+            && let Some(entry) = self.fd_entry(old)
+        {
+            entry.store(0, Ordering::Release);
+        }
+        if let TickSource::Perf(fd) = source {
+            let Some(entry) = self.fd_entry(fd) else {
+                return false;
+            };
+            slot.source.store(source.pack(), Ordering::Release);
+            entry.store(key.index() + 1, Ordering::Release);
+        } else {
+            slot.source.store(source.pack(), Ordering::Release);
+        }
+        true
+    }
+
+    /// Registry only: frees the slot. Its event must be closed.
+    pub fn release(&self, key: ThreadKey) {
+        let _ = self.set_source(key, TickSource::None);
+        if let Some(slot) = self.get(key) {
+            slot.jni_env.store(0, Ordering::Release);
+            slot.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The slot of a key, while that use of it lasts.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, key: ThreadKey) -> Option<&'static ThreadSlot> {
+        let slot = self.slots.get(key.index() as usize)?;
+        (slot.generation.load(Ordering::Acquire) == (key.0 >> 32) as u32).then_some(slot)
+    }
+
+    /// What `timer_create` is given as `sival_ptr` for a thread.
+    #[must_use]
+    pub const fn timer_value(key: ThreadKey) -> usize {
+        (TIMER_TAG << 48) | (((key.0 >> 32) as usize & 0xffff) << 32) | key.index() as usize
+    }
+
+    /// Handler: the thread of a timer's value.
+    #[inline]
+    #[must_use]
+    pub fn by_timer_value(&self, value: usize) -> Found {
+        if value >> 48 != TIMER_TAG {
+            return Found::Foreign;
+        }
+        let index = value as u32;
+        let Some(slot) = self.slots.get(index as usize) else {
+            return Found::Foreign;
+        };
+        let generation = slot.generation.load(Ordering::Acquire);
+        if generation as usize & 0xffff != (value >> 32) & 0xffff {
+            return Found::Stale;
+        }
+        Found::Thread(key(index, generation), slot)
+    }
+
+    /// Handler: the thread of a perf event's descriptor.
+    #[inline]
+    #[must_use]
+    pub fn by_fd(&self, fd: i32) -> Found {
+        let Some(entry) = self.fd_entry(fd) else {
+            return Found::Foreign;
+        };
+        let Some(index) = entry.load(Ordering::Acquire).checked_sub(1) else {
+            return Found::Stale;
+        };
+        let Some(slot) = self.slots.get(index as usize) else {
+            return Found::Foreign;
+        };
+        let generation = slot.generation.load(Ordering::Acquire);
+        if generation & 1 == 0 || slot.source() != TickSource::Perf(fd) {
+            return Found::Stale;
+        }
+        Found::Thread(key(index, generation), slot)
+    }
+
+    #[inline]
+    fn fd_entry(&self, fd: i32) -> Option<&'static AtomicU32> {
+        self.by_fd.get(usize::try_from(fd).ok()?)
+    }
+}
+
+/// The answer to a handler's look-up.
+#[derive(Clone, Copy, Debug)]
+pub enum Found {
+    /// A thread that is sampled.
+    Thread(ThreadKey, &'static ThreadSlot),
+    /// It was jprof's, but the thread or its event is gone.
+    Stale,
+    /// Not jprof's.
+    Foreign,
+}
+
+const fn key(index: u32, generation: u32) -> ThreadKey {
+    ThreadKey(((generation as u64) << 32) | index as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    fn table() -> ThreadTable {
+        let slots: Vec<ThreadSlot> = (0..4)
+            .map(|_| ThreadSlot {
+                generation: AtomicU32::new(0),
+                tid: AtomicU32::new(0),
+                owner: AtomicUsize::new(0),
+                jni_env: AtomicUsize::new(0),
+                claimed_nanos: AtomicU64::new(0),
+                period_nanos: AtomicU64::new(0),
+                last_tick_nanos: AtomicU64::new(0),
+                source: AtomicU64::new(0),
+            })
+            .collect();
+        let fds: Vec<AtomicU32> = (0..16).map(|_| AtomicU32::new(0)).collect();
+        ThreadTable::new(
+            Box::leak(slots.into_boxed_slice()),
+            Box::leak(fds.into_boxed_slice()),
+        )
+    }
+
+    #[test]
+    fn a_key_dies_with_its_use_of_the_slot() {
+        let table = table();
+        let first = table.occupy(1, 100, 0).expect("free");
+        assert!(table.occupy(1, 101, 0).is_none());
+        assert_eq!(table.get(first).map(ThreadSlot::tid), Some(100));
+        table.release(first);
+        let second = table.occupy(1, 101, 0).expect("free again");
+        assert!(table.get(first).is_none());
+        assert_eq!(table.get(second).map(ThreadSlot::tid), Some(101));
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn a_descriptor_finds_its_thread_until_the_event_is_closed() {
+        let table = table();
+        let key = table.occupy(0, 100, 0).expect("free");
+        assert!(table.set_source(key, TickSource::Perf(7)));
+        assert!(matches!(table.by_fd(7), Found::Thread(found, _) if found == key));
+        assert!(matches!(table.by_fd(8), Found::Stale));
+        assert!(matches!(table.by_fd(99), Found::Foreign));
+        assert!(!table.set_source(key, TickSource::Perf(16)));
+        table.release(key);
+        assert!(matches!(table.by_fd(7), Found::Stale));
+    }
+
+    #[test]
+    fn a_timer_value_finds_its_thread_and_nobody_elses() {
+        let table = table();
+        let key = table.occupy(3, 100, 0).expect("free");
+        let value = ThreadTable::timer_value(key);
+        assert!(matches!(table.by_timer_value(value), Found::Thread(found, _) if found == key));
+        assert!(matches!(table.by_timer_value(3), Found::Foreign));
+        table.release(key);
+        assert!(matches!(table.by_timer_value(value), Found::Stale));
+    }
+
+    #[test]
+    fn weights_round_to_the_nearest_and_the_rest_is_carried() {
+        let table = table();
+        let key = table.occupy(0, 1, 1_000).expect("free");
+        let slot = table.get(key).expect("in use");
+        assert_eq!(slot.weight_at(900, 100), 0);
+        assert_eq!(slot.weight_at(1_049, 100), 0);
+        let mut total = 0;
+        for cpu in [1_090, 1_210, 1_289, 1_700] {
+            let weight = slot.weight_at(cpu, 100);
+            slot.claim(weight * 100);
+            total += weight;
+        }
+        assert_eq!(total, 7);
+        assert_eq!(slot.claimed_nanos(), 1_700);
+    }
+}

@@ -1,0 +1,347 @@
+//! The tick: what happens when a thread's perf event or CPU timer fires.
+//!
+//! # Safety
+//! `on_signal` is installed with `SA_SIGINFO`, so its arguments are the kernel's. The sampler it
+//! finds is leaked for ever. The calls made are listed in the crate's head; each is a plain system
+//! call or listed in signal-safety(7). Nothing here allocates, waits or panics.
+#![allow(unsafe_code)]
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+
+use crossbeam_utils::CachePadded;
+
+use crate::counters::{Counter, Counters};
+use crate::record::{self, RecordHead, RecordKind};
+use crate::stripes::{self, Stripe};
+use crate::threads::{Found, ThreadKey, ThreadSlot, ThreadTable, TickSource};
+use crate::walker::{Failure, Outcome, Walker};
+use crate::{arch, clock};
+
+/// What a tick costs the thread outside the handler: the timer interrupt, the signal's delivery
+/// and its return. Measured on virtual machines: 24 to 26 µs.
+pub const TICK_OVERHEAD_NANOS: u64 = 30_000;
+
+/// `PERF_EVENT_IOC_PERIOD`: `_IOW('$', 4, __u64)`, linux/perf_event.h.
+const PERF_EVENT_IOC_PERIOD: libc::c_ulong = 0x4008_2404;
+
+/// The shortest period that leaves a thread at least half of its time when one tick takes
+/// `handler_nanos` inside the handler.
+#[inline]
+#[must_use]
+pub const fn shortest_period_nanos(handler_nanos: u64) -> u64 {
+    (handler_nanos.saturating_add(TICK_OVERHEAD_NANOS)).saturating_mul(2)
+}
+
+/// The handler that had the signal before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PreviousHandler {
+    /// `sa_sigaction`.
+    pub address: usize,
+    /// Whether it takes three arguments (`SA_SIGINFO`).
+    pub takes_info: bool,
+}
+
+/// All that a tick needs.
+pub struct Sampler {
+    /// One counter per thing that can happen.
+    pub counters: &'static Counters,
+    /// The threads.
+    pub threads: ThreadTable,
+    /// The rings.
+    pub stripes: &'static [Stripe],
+    /// How stacks are taken.
+    pub walker: &'static dyn Walker,
+    /// CPU nanoseconds that a weight of 1 stands for.
+    pub interval_nanos: u64,
+    /// CPU nanoseconds between a thread's ticks while they are cheap: the interval, or more where
+    /// the interval is shorter than what a tick costs.
+    pub base_period_nanos: u64,
+    /// The handler to pass other people's signals to.
+    pub previous: PreviousHandler,
+    /// Ticks are taken only while this is set.
+    pub armed: AtomicBool,
+    /// Handlers at work.
+    pub in_flight: CachePadded<AtomicU32>,
+    /// Futex on which the recorder sleeps: 1 asks it to drain now.
+    pub wake: CachePadded<AtomicU32>,
+}
+
+impl core::fmt::Debug for Sampler {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("Sampler")
+            .field("interval_nanos", &self.interval_nanos)
+            .finish_non_exhaustive()
+    }
+}
+
+static SAMPLER: AtomicPtr<Sampler> = AtomicPtr::new(ptr::null_mut());
+
+/// Publishes the sampler that `on_signal` uses from now on.
+pub fn publish(sampler: &'static Sampler) {
+    SAMPLER.store(ptr::from_ref(sampler).cast_mut(), Ordering::Release);
+}
+
+/// The handler.
+///
+/// # Safety
+/// To be installed by `sigaction` with `SA_SIGINFO`; not to be called.
+pub unsafe extern "C" fn on_signal(
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    ucontext: *mut c_void,
+) {
+    let sampler = SAMPLER.load(Ordering::Acquire);
+    // SAFETY: published samplers are never freed.
+    let Some(sampler) = (unsafe { sampler.as_ref() }) else {
+        return;
+    };
+    // SAFETY: __errno_location always returns the thread's own errno.
+    let errno = unsafe { *libc::__errno_location() };
+    sampler.in_flight.fetch_add(1, Ordering::SeqCst);
+    // SAFETY: `info` is the kernel's.
+    match unsafe { sampler.find_thread(info) } {
+        Found::Thread(key, slot) => {
+            if !sampler.armed.load(Ordering::Acquire) || !slot.is_current() {
+                sampler.counters.count(Counter::StaleSignal);
+            } else {
+                // SAFETY: the handler runs on the slot's thread, `ucontext` is the kernel's.
+                unsafe { sampler.tick(key, slot, ucontext) };
+            }
+        }
+        Found::Stale => sampler.counters.count(Counter::StaleSignal),
+        Found::Foreign => {
+            sampler.counters.count(Counter::ForeignSignal);
+            // SAFETY: the arguments go on unchanged to the handler that was there before.
+            unsafe { sampler.previous.call(signal, info, ucontext) };
+        }
+    }
+    sampler.in_flight.fetch_sub(1, Ordering::SeqCst);
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+impl PreviousHandler {
+    unsafe fn call(self, signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {
+        if self.address == libc::SIG_DFL || self.address == libc::SIG_IGN {
+            return;
+        }
+        let address = self.address as *const c_void;
+        // SAFETY: sigaction gave this address as a handler of this kind.
+        unsafe {
+            if self.takes_info {
+                let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
+                    core::mem::transmute(address);
+                handler(signal, info, ucontext);
+            } else {
+                let handler: extern "C" fn(c_int) = core::mem::transmute(address);
+                handler(signal);
+            }
+        }
+    }
+}
+
+/// The part of `siginfo_t` that SIGIO-style signals fill (`_sigpoll` in the kernel's
+/// asm-generic/siginfo.h).
+#[repr(C)]
+struct SigPoll {
+    signal: c_int,
+    errno: c_int,
+    code: c_int,
+    band: libc::c_long,
+    fd: c_int,
+}
+
+impl Sampler {
+    #[inline]
+    unsafe fn find_thread(&self, info: *const libc::siginfo_t) -> Found {
+        // SAFETY: the kernel filled `info` in; si_code says which part of the union is valid.
+        unsafe {
+            match (*info).si_code {
+                libc::SI_TIMER => self
+                    .threads
+                    .by_timer_value((*info).si_value().sival_ptr as usize),
+                // POLL_IN to POLL_HUP: a descriptor with O_ASYNC and F_SETSIG, fcntl(2).
+                1..=6 => self.threads.by_fd((*info.cast::<SigPoll>()).fd),
+                _ => Found::Foreign,
+            }
+        }
+    }
+
+    #[inline]
+    unsafe fn tick(&self, key: ThreadKey, slot: &ThreadSlot, ucontext: *mut c_void) {
+        self.counters.count(Counter::Tick);
+        let now = clock::monotonic_nanos();
+        let cpu = clock::thread_cpu_nanos();
+        let weight = slot.weight_at(cpu, self.interval_nanos);
+        if weight == 0 {
+            self.counters.count(Counter::DropTooEarly);
+        } else {
+            // SAFETY: handed on from the caller.
+            unsafe { self.take_sample(key, slot, ucontext, now, weight) };
+        }
+        self.keep_application_going(slot, now, cpu);
+    }
+
+    #[inline]
+    unsafe fn take_sample(
+        &self,
+        key: ThreadKey,
+        slot: &ThreadSlot,
+        ucontext: *mut c_void,
+        now: u64,
+        weight: u64,
+    ) {
+        let Some(mut stripe) = stripes::take(self.stripes, slot.tid()) else {
+            self.counters.count(Counter::DropStripesBusy);
+            return;
+        };
+        // SAFETY: the handler runs on the slot's thread with the kernel's ucontext.
+        let outcome = unsafe { self.walker.walk(slot, ucontext, stripe.frames()) };
+        let head = RecordHead {
+            kind: RecordKind::Cpu,
+            nanos: now,
+            thread: key,
+            weight: weight.min(u64::from(u32::MAX)) as u32,
+            // SAFETY: as above.
+            program_counter: unsafe { arch::program_counter(ucontext) },
+            span_nanos: now.saturating_sub(slot.last_tick_nanos()),
+            truncated: outcome.truncated,
+            failure: outcome.failure,
+        };
+        let ring = stripe.ring();
+        // SAFETY: the stripe is held: this is the ring's only producer.
+        let Some(room) = (unsafe { ring.reserve(record::length_in_words(outcome.frames as u32)) })
+        else {
+            self.counters.count(Counter::DropRingFull);
+            self.wake_recorder();
+            return;
+        };
+        record::write(
+            room,
+            &head,
+            stripe.frames().get(..outcome.frames).unwrap_or(&[]),
+        );
+        slot.claim(weight.saturating_mul(self.interval_nanos));
+        slot.set_last_tick_nanos(now);
+        self.counters.count(Counter::SampleTaken);
+        self.count_outcome(outcome);
+        if ring.used() > ring.capacity() / 2 {
+            self.wake_recorder();
+        }
+    }
+
+    /// Emits the rest of a thread's CPU time, outside signals. False when it could not be stored.
+    pub fn emit_thread_end(&self, key: ThreadKey, tid: u32, weight: u32, span_nanos: u64) -> bool {
+        let Some(stripe) = stripes::take(self.stripes, tid) else {
+            return false;
+        };
+        let head = RecordHead {
+            kind: RecordKind::ThreadEnd,
+            nanos: clock::monotonic_nanos(),
+            thread: key,
+            weight,
+            program_counter: 0,
+            span_nanos,
+            truncated: false,
+            failure: Failure::NoJavaFrame,
+        };
+        // SAFETY: the stripe is held: this is the ring's only producer.
+        match unsafe { stripe.ring().reserve(record::length_in_words(0)) } {
+            Some(room) => {
+                record::write(room, &head, &[]);
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[inline]
+    fn count_outcome(&self, outcome: Outcome) {
+        self.counters.count(match outcome.failure {
+            Failure::None => Counter::WalkOk,
+            Failure::NoJavaFrame => Counter::WalkNoJavaFrame,
+            Failure::NoClassLoad => Counter::WalkNoClassLoad,
+            Failure::GcActive => Counter::WalkGcActive,
+            Failure::UnknownNotJava => Counter::WalkUnknownNotJava,
+            Failure::NotWalkableNotJava => Counter::WalkNotWalkableNotJava,
+            Failure::UnknownJava => Counter::WalkUnknownJava,
+            Failure::NotWalkableJava => Counter::WalkNotWalkableJava,
+            Failure::UnknownState => Counter::WalkUnknownState,
+            Failure::ThreadExit => Counter::WalkThreadExit,
+            Failure::Deoptimization => Counter::WalkDeoptimization,
+            Failure::Other => Counter::WalkOther,
+        });
+        if outcome.truncated {
+            self.counters.count(Counter::WalkTruncated);
+        }
+    }
+
+    /// The event's clock runs on while the handler works, so a handler that nears the period
+    /// would starve its thread. A thread whose ticks cost more than half of its period gets a
+    /// longer one at once, and the old one back when its ticks are cheap again.
+    #[inline]
+    fn keep_application_going(&self, slot: &ThreadSlot, started: u64, cpu_started: u64) {
+        let period = slot.period_nanos();
+        let mut shortest = shortest_period_nanos(clock::monotonic_nanos().wrapping_sub(started));
+        if shortest > period {
+            // The thread may have been descheduled in here: only its CPU time counts.
+            shortest = shortest_period_nanos(clock::thread_cpu_nanos().wrapping_sub(cpu_started));
+        }
+        if shortest > period {
+            self.counters.count(Counter::PeriodLengthened);
+            set_period(slot, shortest.saturating_mul(2));
+        } else if period > self.base_period_nanos && shortest < period / 4 {
+            set_period(slot, self.base_period_nanos.max(shortest.saturating_mul(2)));
+        }
+    }
+
+    /// Asks the recorder to drain now; one system call per request that it has not seen yet.
+    #[inline]
+    pub fn wake_recorder(&self) {
+        if self.wake.swap(1, Ordering::AcqRel) == 0 {
+            // SAFETY: a futex wake on a word that lives for ever; futex(2).
+            unsafe {
+                libc::syscall(
+                    libc::SYS_futex,
+                    self.wake.as_ptr(),
+                    libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+                    1,
+                );
+            }
+        }
+    }
+}
+
+fn set_period(slot: &ThreadSlot, nanos: u64) {
+    match slot.source() {
+        TickSource::Perf(fd) => {
+            // SAFETY: the request reads one u64; the descriptor is the thread's own event.
+            unsafe { libc::ioctl(fd, PERF_EVENT_IOC_PERIOD as _, &raw const nanos) };
+        }
+        TickSource::Timer(id) => {
+            let time = libc::timespec {
+                tv_sec: (nanos / 1_000_000_000) as libc::time_t,
+                tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
+            };
+            let period = libc::itimerspec {
+                it_interval: time,
+                it_value: time,
+            };
+            // SAFETY: the kernel reads `period`; the timer is the thread's own, timer_settime(2).
+            unsafe {
+                libc::syscall(
+                    libc::SYS_timer_settime,
+                    id,
+                    0,
+                    &raw const period,
+                    ptr::null_mut::<c_void>(),
+                );
+            }
+        }
+        TickSource::None => return,
+    }
+    slot.set_period_nanos(nanos);
+}

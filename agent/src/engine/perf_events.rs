@@ -1,0 +1,150 @@
+//! Perf events: a clock event per thread, opened once, never re-armed.
+//!
+//! # Safety
+//! Plain system calls on descriptors that this module owns. The descriptor is registered in the
+//! thread table before the event is enabled, so that the handler finds its thread.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jprof_signal_safe::threads::{ThreadKey, ThreadTable, TickSource};
+use perf_event::Builder;
+use perf_event::events::{Event as PerfEvent, Software};
+
+use super::signal::TICK_SIGNAL;
+use crate::limits;
+
+/// `F_SETSIG` and `F_SETOWN_EX` of linux/fcntl.h; the libc crate lacks them for glibc.
+const F_SETSIG: libc::c_int = 10;
+const F_SETOWN_EX: libc::c_int = 15;
+/// `F_OWNER_TID`: signals go to this thread.
+const F_OWNER_TID: libc::c_int = 0;
+/// `PERF_EVENT_IOC_ENABLE`: `_IO('$', 0)`, linux/perf_event.h.
+const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
+
+#[repr(C)]
+struct OwnerEx {
+    kind: libc::c_int,
+    pid: libc::pid_t,
+}
+
+/// Opens perf events of one kind.
+#[derive(Debug)]
+pub struct PerfEvents {
+    event: Software,
+    period: u64,
+    kernel: bool,
+    open: AtomicU64,
+    allowed: u64,
+}
+
+impl PerfEvents {
+    /// The CPU clock, with or without ticks in kernel mode.
+    #[must_use]
+    pub fn cpu_clock(period_nanos: u64, kernel: bool) -> Self {
+        Self::new(Software::CPU_CLOCK, period_nanos, kernel)
+    }
+
+    /// An event by the name that the option `event` takes.
+    #[must_use]
+    pub fn by_name(name: &str, period_nanos: u64) -> Option<Self> {
+        let event = match name {
+            "cpu-clock" => Software::CPU_CLOCK,
+            "task-clock" => Software::TASK_CLOCK,
+            _ => return None,
+        };
+        Some(Self::new(event, period_nanos, true))
+    }
+
+    fn new(event: Software, period: u64, kernel: bool) -> Self {
+        let allowed = open_file_limit() / limits::FD_SHARE;
+        Self { event, period, kernel, open: AtomicU64::new(0), allowed }
+    }
+
+    /// Opens and closes an event on the calling thread.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn try_out(&self) -> io::Result<()> {
+        self.event_of(0).map(drop)
+    }
+
+    pub(super) fn open(&self, table: &ThreadTable, key: ThreadKey, tid: u32) -> io::Result<()> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.allowed {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        let result = self.open_counted(table, key, tid);
+        if result.is_err() {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn open_counted(&self, table: &ThreadTable, key: ThreadKey, tid: u32) -> io::Result<()> {
+        let event = self.event_of(tid)?;
+        let fd = event.as_raw_fd();
+        let owner = OwnerEx { kind: F_OWNER_TID, pid: tid.cast_signed() };
+        // SAFETY: fcntl on an own descriptor; F_SETOWN_EX reads the structure (fcntl(2)).
+        unsafe {
+            check(libc::fcntl(fd, F_SETOWN_EX, &raw const owner))?;
+            check(libc::fcntl(fd, F_SETSIG, TICK_SIGNAL))?;
+            check(libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK))?;
+        }
+        if let Some(slot) = table.get(key) {
+            slot.set_period_nanos(self.period);
+        }
+        if !table.set_source(key, TickSource::Perf(fd)) {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        // SAFETY: the request takes no argument.
+        if let Err(error) = check(unsafe { libc::ioctl(fd, PERF_EVENT_IOC_ENABLE as _, 0) }) {
+            let _ = table.set_source(key, TickSource::None);
+            return Err(error);
+        }
+        // From here on the table owns the descriptor: `close` is given it back.
+        let _ = event.into_raw_fd();
+        Ok(())
+    }
+
+    pub(super) fn close(&self, fd: RawFd) {
+        // SAFETY: the descriptor was left to the table by `open` and is closed once.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn event_of(&self, tid: u32) -> io::Result<OwnedFd> {
+        let mut builder = Builder::new().kind(PerfEvent::Software(self.event)).observe_pid(tid.cast_signed()).any_cpu();
+        builder.sample_period(self.period).wakeup_events(1).exclude_kernel(!self.kernel).exclude_hv(true);
+        // SAFETY: `into_raw_fd` gives the descriptor away; it has no other owner.
+        let event = unsafe { OwnedFd::from_raw_fd(builder.build()?.into_raw_fd()) };
+        // SAFETY: fcntl on an own descriptor. The crate opens without PERF_FLAG_FD_CLOEXEC.
+        check(unsafe { libc::fcntl(event.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        Ok(event)
+    }
+}
+
+/// An error of perf_event_open(2) in words that help.
+pub(super) fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => format!(
+            "{error}; sysctl kernel.perf_event_paranoid=1, or CAP_PERFMON, or a seccomp profile that allows perf_event_open, would permit it"
+        ),
+        Some(libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP) => format!("{error}; this machine has no such counter"),
+        Some(libc::ENOSYS) => format!("{error}; the kernel or its seccomp filter has no perf_event_open"),
+        _ => error.to_string(),
+    }
+}
+
+fn open_file_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit fills in the structure.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    if result == 0 { limit.rlim_cur } else { 1024 }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

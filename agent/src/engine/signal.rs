@@ -1,0 +1,84 @@
+//! The signal of the ticks.
+//!
+//! # Safety
+//! sigaction(2) and pthread_sigmask(3) with structures filled in here.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem;
+use std::ptr;
+
+use jprof_signal_safe::tick::{self, PreviousHandler};
+
+/// The signal of profiling timers. The JVM uses it for nothing.
+pub const TICK_SIGNAL: libc::c_int = libc::SIGPROF;
+
+/// The handler that was there before, to be put back.
+#[derive(Clone, Copy)]
+pub struct Installed(libc::sigaction);
+
+impl std::fmt::Debug for Installed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Installed").field(&self.previous()).finish()
+    }
+}
+
+impl Installed {
+    /// As the handler needs it to pass signals on.
+    #[must_use]
+    pub fn previous(&self) -> PreviousHandler {
+        PreviousHandler { address: self.0.sa_sigaction, takes_info: self.0.sa_flags & libc::SA_SIGINFO != 0 }
+    }
+}
+
+/// The handler in force at present.
+///
+/// # Errors
+/// sigaction(2)'s.
+pub fn current() -> io::Result<Installed> {
+    // SAFETY: zero is a valid value; sigaction only fills in the old action.
+    unsafe {
+        let mut old: libc::sigaction = mem::zeroed();
+        if libc::sigaction(TICK_SIGNAL, ptr::null(), &raw mut old) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Installed(old))
+    }
+}
+
+/// Installs the tick handler: with SA_RESTART, so that system calls go on, and without SA_NODEFER,
+/// so that ticks do not nest.
+///
+/// The handler stays for the life of the process: a late signal must find it, since SIGPROF's
+/// default action ends the process.
+///
+/// # Errors
+/// sigaction(2)'s.
+pub fn install() -> io::Result<()> {
+    // SAFETY: zero is a valid value; the handler is the one made for this.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = tick::on_signal as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        if libc::sigaction(TICK_SIGNAL, &raw const action, ptr::null_mut()) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Runs `spawn` with all signals blocked in the calling thread, so that a thread made by it is
+/// born with them blocked: the JVM's and the application's signals are not for our threads.
+pub fn block_all_signals<R>(spawn: impl FnOnce() -> R) -> R {
+    // SAFETY: the sets are filled in before they are read; the old mask is put back.
+    unsafe {
+        let mut all: libc::sigset_t = mem::zeroed();
+        let mut old: libc::sigset_t = mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old);
+        let result = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, ptr::null_mut());
+        result
+    }
+}

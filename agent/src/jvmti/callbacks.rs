@@ -1,0 +1,94 @@
+//! The JVMTI callbacks. Each catches panics, and does nothing before a session runs.
+//!
+//! # Safety
+//! The JVM calls these with valid pointers and references of the calling thread.
+#![allow(unsafe_code)]
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jni_sys::{JNIEnv, jclass, jobject};
+use jprof_signal_safe::clock::monotonic_nanos;
+
+use super::{Jvmti, JvmtiError, sys};
+use crate::lifecycle;
+use crate::threads::{ThreadEvent, current_tid};
+
+/// Sets the callbacks and switches their events on.
+///
+/// # Errors
+/// The JVM's.
+pub(crate) fn enable(jvmti: Jvmti) -> Result<(), JvmtiError> {
+    // SAFETY: zero is a valid value: no callback.
+    let mut callbacks: sys::jvmtiEventCallbacks = unsafe { mem::zeroed() };
+    callbacks.VMInit = Some(vm_init);
+    callbacks.VMDeath = Some(vm_death);
+    callbacks.ThreadStart = Some(thread_start);
+    callbacks.ThreadEnd = Some(thread_end);
+    callbacks.ClassLoad = Some(class_load);
+    callbacks.ClassPrepare = Some(class_prepare);
+    jvmti.set_callbacks(&callbacks)?;
+    let events = [
+        sys::JVMTI_EVENT_VM_INIT,
+        sys::JVMTI_EVENT_VM_DEATH,
+        sys::JVMTI_EVENT_THREAD_START,
+        sys::JVMTI_EVENT_THREAD_END,
+        // AsyncGetCallTrace answers -1 unless somebody listens to ClassLoad.
+        sys::JVMTI_EVENT_CLASS_LOAD,
+        sys::JVMTI_EVENT_CLASS_PREPARE,
+    ];
+    events.into_iter().try_for_each(|event| jvmti.notify(event, true))
+}
+
+fn guarded(what: &str, body: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(body)).is_err() {
+        log::error!("a fault of jprof in {what}; the application goes on");
+    }
+}
+
+unsafe extern "C" fn vm_init(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, _: jobject) {
+    // SAFETY: the live phase has begun, and `env` is this thread's.
+    guarded("VMInit", || unsafe { lifecycle::start(env) });
+}
+
+unsafe extern "C" fn vm_death(_: *mut sys::jvmtiEnv, _: *mut JNIEnv) {
+    guarded("VMDeath", lifecycle::stop);
+}
+
+unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread: jobject) {
+    guarded("ThreadStart", || {
+        let Some(session) = lifecycle::session() else { return };
+        let registry = session.registry;
+        // A thread that no hook announced was born since: all of its time is its own.
+        let Some(key) = registry.register(current_tid(), 0) else { return };
+        registry.set_java_env(key, env as usize);
+        // SAFETY: the environment and the reference are this thread's.
+        let identity = session.java.as_ref().and_then(|java| unsafe { java.identity(env, thread) });
+        if let Some(identity) = identity.filter(|_| !registry.is_own(key)) {
+            let nanos = monotonic_nanos();
+            registry.announce(ThreadEvent::Java { key, nanos, identity, begins: true, parent: None });
+        }
+    });
+}
+
+unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobject) {
+    guarded("ThreadEnd", || {
+        let Some(session) = lifecycle::session() else { return };
+        let tid = current_tid();
+        if let Some(key) = session.registry.java_thread_ends(tid)
+            && !session.registry.is_own(key)
+        {
+            session.registry.announce(ThreadEvent::JavaEnd { key, nanos: monotonic_nanos() });
+        }
+    });
+}
+
+unsafe extern "C" fn class_load(_: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobject, _: jclass) {}
+
+unsafe extern "C" fn class_prepare(jvmti: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobject, class: jclass) {
+    guarded("ClassPrepare", || {
+        // SAFETY: the environment is ours and the class is this thread's reference. A class whose
+        // ids cannot be made has frames without names, which are counted there.
+        let _ = unsafe { Jvmti::from_raw(jvmti).make_method_ids(class) };
+    });
+}

@@ -1,0 +1,54 @@
+//! Every number of the agent that is a choice, with its reason.
+
+use std::time::Duration;
+
+/// Slots for threads. Linux's default `threads-max` on a 24 GiB machine is about 190,000, but no
+/// JVM seen in practice passes 30,000; the table is untouched memory until it is used.
+pub const MAX_THREADS: usize = 65_536;
+
+/// Perf descriptors that the handler can look up. Above it a thread gets a timer instead.
+pub const MAX_PERF_FD: usize = 65_536;
+
+/// The part of the soft limit of open files that perf events may take: the rest is the
+/// application's, whose own `open` must not begin to fail because of us.
+pub const FD_SHARE: u64 = 2;
+
+/// Stripes per processor, and the least and the most of them. As many handlers run at once as
+/// there are processors; twice that makes a busy stripe rare.
+pub const STRIPES_PER_CPU: usize = 2;
+/// See `STRIPES_PER_CPU`.
+pub const MIN_STRIPES: usize = 8;
+/// See `STRIPES_PER_CPU`.
+pub const MAX_STRIPES: usize = 64;
+
+/// Words of a stripe's ring: 128 KiB. At 1 ms and 50 frames a processor fills 0.7 MB/s, and the
+/// recorder is woken when half is used; one stack of 2,048 frames takes 25 KiB.
+pub const RING_WORDS: usize = 16 * 1024;
+
+/// The recorder drains at least this often. Names are read "soon after the sample": a class can
+/// only be unloaded after a collection, which is seldom quicker.
+pub const DRAIN_EVERY: Duration = Duration::from_millis(100);
+
+/// How often /proc/self/task is compared with the table, for threads that no hook announced.
+pub const SCAN_EVERY: Duration = Duration::from_secs(1);
+
+/// Announcements of threads on their way to the recorder. At 8,000 thread starts a second (the
+/// most that one JVM made in tests) and three announcements each, 100 ms need 2,400.
+pub const THREAD_EVENTS: usize = 4_096;
+
+/// A chunk is sealed at this raw size, so that one upload stays below DataKit's 20 MB for online
+/// analysis even when it does not compress at all.
+pub const MAX_CHUNK_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Distinct stacks kept per chunk by the raw key; above it the chunk is sealed.
+pub const MAX_STACKS_PER_CHUNK: usize = 400_000;
+
+/// Longest time that a seal waits for handlers that are writing at that moment.
+pub const HANDLER_GRACE: Duration = Duration::from_millis(20);
+
+/// Stack of the recorder thread. It resolves names and writes files, without deep recursion.
+pub const RECORDER_STACK_BYTES: usize = 512 * 1024;
+
+/// A thread with a tick source whose CPU clock is this many intervals ahead of its samples does
+/// not get its signals (it blocks them): its time is shown as `[unsampled]`.
+pub const UNSAMPLED_AFTER_INTERVALS: u64 = 16;

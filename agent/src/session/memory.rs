@@ -1,0 +1,72 @@
+//! The memory that the handler works on: mapped once, never given back, touched as it is used.
+//!
+//! # Safety
+//! Anonymous mappings are zeroed, aligned to pages and live for ever. Zero is a valid value of all
+//! types mapped here: atomics, words and frames.
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::mem;
+use std::ptr;
+use std::slice;
+use std::sync::atomic::AtomicU32;
+
+use jprof_signal_safe::ring::Ring;
+use jprof_signal_safe::stripes::Stripe;
+use jprof_signal_safe::threads::{ThreadSlot, ThreadTable};
+use jprof_signal_safe::walker::Frame;
+
+use crate::limits;
+
+/// The table of threads.
+pub(super) fn thread_table() -> io::Result<ThreadTable> {
+    // SAFETY: all zero is a free slot, and an unused descriptor.
+    unsafe { Ok(ThreadTable::new(map::<ThreadSlot>(limits::MAX_THREADS)?, map::<AtomicU32>(limits::MAX_PERF_FD)?)) }
+}
+
+/// The stripes for stacks of up to `depth` frames.
+pub(super) fn stripes(depth: usize) -> io::Result<&'static [Stripe]> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = (processors * limits::STRIPES_PER_CPU).clamp(limits::MIN_STRIPES, limits::MAX_STRIPES);
+    let mut stripes = Vec::with_capacity(count);
+    for _ in 0..count {
+        // SAFETY: zero is a valid word and a valid frame.
+        let (words, frames) = unsafe { (map::<UnsafeCell<u64>>(limits::RING_WORDS)?, map_frames(depth)?) };
+        let ring = Ring::new(words).ok_or(io::ErrorKind::InvalidInput)?;
+        stripes.push(Stripe::new(ring, frames));
+    }
+    Ok(stripes.leak())
+}
+
+/// # Safety
+/// All zero is a valid frame.
+unsafe fn map_frames(depth: usize) -> io::Result<&'static UnsafeCell<[Frame]>> {
+    // SAFETY: UnsafeCell has the layout of what it holds, and nobody else has a reference.
+    unsafe {
+        let frames = map_raw(depth * mem::size_of::<Frame>())?.cast::<Frame>();
+        Ok(&*(ptr::slice_from_raw_parts(frames, depth) as *const UnsafeCell<[Frame]>))
+    }
+}
+
+/// # Safety
+/// All zero is a valid `T`.
+unsafe fn map<T>(count: usize) -> io::Result<&'static [T]> {
+    // SAFETY: the mapping is large enough, aligned, zeroed and never unmapped.
+    unsafe { Ok(slice::from_raw_parts(map_raw(count * mem::size_of::<T>())?.cast::<T>(), count)) }
+}
+
+fn map_raw(bytes: usize) -> io::Result<*mut libc::c_void> {
+    // SAFETY: a new private mapping.
+    let address = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address) }
+}

@@ -1,0 +1,297 @@
+//! Announces every new thread before its first instruction: the import of `pthread_create` of each
+//! loaded library is pointed at a wrapper. libjvm makes all of the JVM's threads through it: Java
+//! threads, collectors, compilers (JDK 8's late ones, too).
+//!
+//! The import is a word in the library's global offset table; replacing it changes no code. Threads
+//! of libraries loaded later are found by the registry's scan.
+//!
+//! # Safety
+//! The dynamic section, symbol and relocation tables of a loaded library stay mapped while
+//! `dl_iterate_phdr` holds the loader's lock. Words are written atomically, and both the old and
+//! the new value are valid at any time. The wrapper keeps to `pthread_create`'s contract.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem;
+use std::ptr;
+use std::slice;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use once_cell::sync::OnceCell;
+
+/// Hears of threads, on the thread itself.
+pub trait ThreadObserver: Sync {
+    /// A thread is about to run its start routine.
+    fn thread_starts(&self, tid: u32);
+    /// A thread is about to end.
+    fn thread_ends(&self, tid: u32);
+}
+
+type StartRoutine = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+type PthreadCreate =
+    unsafe extern "C" fn(*mut libc::pthread_t, *const libc::pthread_attr_t, StartRoutine, *mut c_void) -> c_int;
+
+struct Hook {
+    original: PthreadCreate,
+    observer: &'static dyn ThreadObserver,
+    key: libc::pthread_key_t,
+}
+
+static HOOK: OnceCell<Hook> = OnceCell::new();
+
+/// What a new thread has to do.
+struct Start {
+    routine: StartRoutine,
+    argument: *mut c_void,
+}
+
+/// The installed hook.
+#[derive(Debug)]
+pub struct CreationHook {
+    patched: usize,
+}
+
+impl CreationHook {
+    /// Points the imports of all loaded libraries at the wrapper.
+    ///
+    /// # Errors
+    /// In words: there is no `pthread_create`, no thread-specific key is left, or a hook is there.
+    pub fn install(observer: &'static dyn ThreadObserver) -> Result<Self, &'static str> {
+        // SAFETY: dlsym with a literal; pthread_key_create with a destructor of the right type.
+        let (original, key) = unsafe {
+            let original = libc::dlsym(libc::RTLD_DEFAULT, c"pthread_create".as_ptr());
+            if original.is_null() {
+                return Err("pthread_create is not to be found");
+            }
+            let mut key = 0;
+            if libc::pthread_key_create(&raw mut key, Some(thread_ends)) != 0 {
+                return Err("no thread-specific key is left");
+            }
+            (mem::transmute::<*mut c_void, PthreadCreate>(original), key)
+        };
+        HOOK.set(Hook { original, observer, key }).map_err(|_| "it is installed already")?;
+        let patched = patch_all(pthread_create as *const () as usize);
+        Ok(Self { patched })
+    }
+
+    /// Imports that point at the wrapper.
+    #[must_use]
+    pub const fn patched(&self) -> usize {
+        self.patched
+    }
+}
+
+/// Stands in for `pthread_create`.
+unsafe extern "C" fn pthread_create(
+    thread: *mut libc::pthread_t,
+    attributes: *const libc::pthread_attr_t,
+    routine: StartRoutine,
+    argument: *mut c_void,
+) -> c_int {
+    let Some(hook) = HOOK.get() else { return libc::EAGAIN };
+    let start = Box::into_raw(Box::new(Start { routine, argument }));
+    // SAFETY: the arguments are the caller's; `run` takes the box over.
+    unsafe {
+        let result = (hook.original)(thread, attributes, run, start.cast());
+        if result != 0 {
+            drop(Box::from_raw(start));
+        }
+        result
+    }
+}
+
+unsafe extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
+    // SAFETY: `pthread_create` above made the box for this thread alone.
+    let Start { routine, argument } = *unsafe { Box::from_raw(start.cast::<Start>()) };
+    if let Some(hook) = HOOK.get() {
+        // A non-null value makes the destructor run, also when the thread ends by pthread_exit.
+        // SAFETY: the key was made at installation.
+        unsafe { libc::pthread_setspecific(hook.key, ptr::from_ref(hook).cast()) };
+        hook.observer.thread_starts(current_tid());
+    }
+    // SAFETY: the routine and its argument belong together. Nothing of this frame is left to drop
+    // when the thread unwinds through it (pthread_exit, cancellation).
+    unsafe { routine(argument) }
+}
+
+unsafe extern "C" fn thread_ends(_: *mut c_void) {
+    if let Some(hook) = HOOK.get() {
+        hook.observer.thread_ends(current_tid());
+    }
+}
+
+/// The calling thread's id.
+#[must_use]
+pub fn current_tid() -> u32 {
+    // SAFETY: gettid cannot fail.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// The calling thread's name as the kernel knows it (at most 15 bytes).
+#[must_use]
+pub fn current_name() -> Option<String> {
+    let mut name = [0_u8; 16];
+    // SAFETY: PR_GET_NAME writes at most 16 bytes, prctl(2).
+    let result = unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    let end = name.iter().position(|&byte| byte == 0)?;
+    (result == 0).then(|| String::from_utf8_lossy(&name[..end]).into_owned())
+}
+
+struct Patch {
+    replacement: usize,
+    own_base: usize,
+    patched: usize,
+}
+
+fn patch_all(replacement: usize) -> usize {
+    let mut patch = Patch { replacement, own_base: base_of(replacement), patched: 0 };
+    // SAFETY: the callback is called during the call only, with this `patch`.
+    unsafe { libc::dl_iterate_phdr(Some(patch_library), (&raw mut patch).cast()) };
+    patch.patched
+}
+
+fn base_of(address: usize) -> usize {
+    // SAFETY: dladdr fills in the structure for an address of this library.
+    unsafe {
+        let mut info: libc::Dl_info = mem::zeroed();
+        if libc::dladdr(address as *const c_void, &raw mut info) == 0 { 0 } else { info.dli_fbase as usize }
+    }
+}
+
+unsafe extern "C" fn patch_library(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
+    // SAFETY: see the module; `data` is the `Patch` of `patch_all`.
+    unsafe {
+        let info = &*info;
+        let patch = &mut *data.cast::<Patch>();
+        // Our own threads are not the application's, and the C library and the loader call
+        // themselves without imports.
+        if info.dlpi_addr as usize != patch.own_base && !is_runtime(info.dlpi_name) {
+            let headers = slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));
+            patch_imports(info.dlpi_addr as usize, headers, patch);
+        }
+    }
+    0
+}
+
+unsafe fn is_runtime(name: *const c_char) -> bool {
+    if name.is_null() {
+        return false;
+    }
+    // SAFETY: the loader's names end with a zero byte.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
+    [&b"libc."[..], b"libpthread", b"ld-linux", b"linux-vdso", b"libasan", b"libtsan"]
+        .iter()
+        .any(|prefix| base.starts_with(prefix))
+}
+
+#[derive(Default)]
+struct Dynamic {
+    symbols: usize,
+    strings: usize,
+    tables: [(usize, usize); 2],
+}
+
+unsafe fn read_dynamic(base: usize, header: &libc::Elf64_Phdr) -> Dynamic {
+    // Values of <elf.h>.
+    const DT_NULL: i64 = 0;
+    const DT_PLTRELSZ: i64 = 2;
+    const DT_STRTAB: i64 = 5;
+    const DT_SYMTAB: i64 = 6;
+    const DT_RELA: i64 = 7;
+    const DT_RELASZ: i64 = 8;
+    const DT_JMPREL: i64 = 23;
+    let mut dynamic = Dynamic::default();
+    let mut entry = (base + header.p_vaddr as usize) as *const [i64; 2];
+    let absolute = |value: i64| {
+        // glibc relocates these addresses in place, but not in read-only dynamic sections.
+        let value = value as usize;
+        if value < base { base + value } else { value }
+    };
+    loop {
+        // SAFETY: the dynamic section ends with DT_NULL and is mapped.
+        let [tag, value] = unsafe { entry.read() };
+        match tag {
+            DT_NULL => return dynamic,
+            DT_SYMTAB => dynamic.symbols = absolute(value),
+            DT_STRTAB => dynamic.strings = absolute(value),
+            DT_JMPREL => dynamic.tables[0].0 = absolute(value),
+            DT_PLTRELSZ => dynamic.tables[0].1 = value as usize,
+            DT_RELA => dynamic.tables[1].0 = absolute(value),
+            DT_RELASZ => dynamic.tables[1].1 = value as usize,
+            _ => {}
+        }
+        entry = entry.wrapping_add(1);
+    }
+}
+
+/// `Elf64_Rela`.
+#[repr(C)]
+struct Relocation {
+    offset: u64,
+    info: u64,
+    addend: i64,
+}
+
+/// GLOB_DAT and JUMP_SLOT of the processor's ELF supplement.
+#[cfg(target_arch = "x86_64")]
+const IMPORT_KINDS: [u32; 2] = [6, 7];
+#[cfg(target_arch = "aarch64")]
+const IMPORT_KINDS: [u32; 2] = [1025, 1026];
+
+unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut Patch) {
+    let Some(header) = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC) else { return };
+    // SAFETY: see the module.
+    unsafe {
+        let dynamic = read_dynamic(base, header);
+        if dynamic.symbols == 0 || dynamic.strings == 0 {
+            return;
+        }
+        for (table, bytes) in dynamic.tables {
+            if table == 0 {
+                continue;
+            }
+            let count = bytes / mem::size_of::<Relocation>();
+            for relocation in slice::from_raw_parts(table as *const Relocation, count) {
+                let symbol = (relocation.info >> 32) as usize;
+                if symbol == 0 || !IMPORT_KINDS.contains(&(relocation.info as u32)) {
+                    continue;
+                }
+                let symbol = &*(dynamic.symbols as *const libc::Elf64_Sym).add(symbol);
+                let name = CStr::from_ptr((dynamic.strings + symbol.st_name as usize) as *const c_char);
+                if name == c"pthread_create"
+                    && write_slot(base + relocation.offset as usize, relocation_is_read_only(base, headers, relocation), patch.replacement)
+                {
+                    patch.patched += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the slot lies in the part that the loader made read-only after relocation.
+fn relocation_is_read_only(base: usize, headers: &[libc::Elf64_Phdr], relocation: &Relocation) -> bool {
+    let address = base as u64 + relocation.offset;
+    headers.iter().filter(|header| header.p_type == libc::PT_GNU_RELRO).any(|header| {
+        let start = base as u64 + header.p_vaddr;
+        (start..start + header.p_memsz).contains(&address)
+    })
+}
+
+/// Writes a word of a global offset table. False when its page cannot be made writable.
+unsafe fn write_slot(address: usize, read_only: bool, value: usize) -> bool {
+    // SAFETY: sysconf has no preconditions; the page of the slot is mapped.
+    unsafe {
+        let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+        let start = address & !(page - 1);
+        let protect = |flags| libc::mprotect(start as *mut c_void, page, flags) == 0;
+        if read_only && !protect(libc::PROT_READ | libc::PROT_WRITE) {
+            return false;
+        }
+        (*(address as *const AtomicUsize)).store(value, Ordering::Release);
+        if read_only {
+            protect(libc::PROT_READ);
+        }
+    }
+    true
+}

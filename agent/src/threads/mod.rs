@@ -1,0 +1,348 @@
+//! The registry: which threads there are, and who they are.
+//!
+//! Threads come to it in three ways: those that exist at the start are found in /proc/self/task,
+//! new ones announce themselves before their first instruction of their own (`creation`), and a
+//! scan once a second finds what neither saw. Java threads announce themselves by JVMTI besides,
+//! with their names. The recorder gets all of it through a bounded queue.
+
+mod creation;
+
+pub use creation::{CreationHook, ThreadObserver, current_name, current_tid};
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossbeam::queue::ArrayQueue;
+use jprof_signal_safe::clock;
+use jprof_signal_safe::threads::{ThreadKey, TickSource};
+use jprof_signal_safe::tick::Sampler;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::engine::Engine;
+use crate::host;
+use crate::limits;
+
+/// A Java thread's identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JavaIdentity {
+    /// `Thread.getName()`.
+    pub name: String,
+    /// `Thread.getId()`.
+    pub id: u64,
+}
+
+/// News of a thread for the recorder.
+#[derive(Debug)]
+pub enum ThreadEvent {
+    /// A Java thread began (or an existing one was found, `begins` false).
+    Java {
+        /// The thread.
+        key: ThreadKey,
+        /// CLOCK_MONOTONIC nanoseconds.
+        nanos: u64,
+        /// Who it is.
+        identity: JavaIdentity,
+        /// Whether it began just now.
+        begins: bool,
+        /// The thread that started it, where known.
+        parent: Option<ThreadKey>,
+    },
+    /// A Java thread ended; its native thread may live on.
+    JavaEnd {
+        /// The thread.
+        key: ThreadKey,
+        /// CLOCK_MONOTONIC nanoseconds.
+        nanos: u64,
+    },
+    /// The native thread ended.
+    End {
+        /// The thread.
+        key: ThreadKey,
+        /// The kernel's thread id.
+        tid: u32,
+        /// The name that the kernel had, where it could still be read.
+        native_name: Option<String>,
+    },
+}
+
+/// What the registry lost or could not do.
+#[derive(Debug, Default)]
+pub struct RegistryCounters {
+    /// Announcements that found the queue full: names may be missing.
+    pub events_lost: AtomicU64,
+    /// Threads that got no tick source: their time is shown as `[unsampled]`.
+    pub threads_without_ticks: AtomicU64,
+    /// Threads beyond the table's end: their time is shown as that of ended threads.
+    pub threads_without_slot: AtomicU64,
+    /// Threads that only the scan found.
+    pub threads_found_by_scan: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    by_tid: FxHashMap<u32, ThreadKey>,
+    free: Vec<u32>,
+    next: u32,
+    own: Vec<ThreadKey>,
+    open: bool,
+    /// Java threads that ended while the existing ones were being announced.
+    java_ended: FxHashSet<u32>,
+    existing_done: bool,
+}
+
+/// The registry of a session.
+#[derive(Debug)]
+pub struct Registry {
+    sampler: &'static Sampler,
+    engine: Option<Engine>,
+    inner: Mutex<Inner>,
+    events: ArrayQueue<ThreadEvent>,
+    /// What went wrong.
+    pub counters: RegistryCounters,
+}
+
+impl Registry {
+    /// A registry that gives threads their ticks by `engine`.
+    #[must_use]
+    pub fn new(sampler: &'static Sampler, engine: Option<Engine>) -> Self {
+        Self {
+            sampler,
+            engine,
+            inner: Mutex::new(Inner { open: true, ..Inner::default() }),
+            events: ArrayQueue::new(limits::THREAD_EVENTS),
+            counters: RegistryCounters::default(),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the lock was held left the maps as they were: they stay usable.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds the threads that exist, without claiming what they ran before.
+    ///
+    /// # Errors
+    /// /proc/self/task cannot be read: then only threads that announce themselves are sampled.
+    pub fn register_existing(&self) -> io::Result<()> {
+        for tid in host::tasks::tasks()?.into_iter().map(i32::cast_unsigned) {
+            if let Some(cpu) = clock::cpu_nanos_of(tid) {
+                self.register(tid, cpu);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the thread known and lets it tick; the key it has if it is known already.
+    pub fn register(&self, tid: u32, claimed_nanos: u64) -> Option<ThreadKey> {
+        let key = {
+            let mut inner = self.inner();
+            if !inner.open {
+                return None;
+            }
+            if let Some(&key) = inner.by_tid.get(&tid) {
+                return Some(key);
+            }
+            self.occupy(&mut inner, tid, claimed_nanos)?
+        };
+        if let Some(engine) = &self.engine
+            && engine.open(&self.sampler.threads, key, tid).is_err()
+        {
+            self.counters.threads_without_ticks.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(key)
+    }
+
+    /// Makes a thread of the agent known: it does not tick, its time is shown as `[jprof]`.
+    pub fn register_own(&self, tid: u32) -> Option<ThreadKey> {
+        self.retire(tid);
+        let mut inner = self.inner();
+        let key = self.occupy(&mut inner, tid, 0)?;
+        inner.own.push(key);
+        Some(key)
+    }
+
+    fn occupy(&self, inner: &mut Inner, tid: u32, claimed_nanos: u64) -> Option<ThreadKey> {
+        let index = inner.free.pop().or_else(|| {
+            let next = inner.next;
+            ((next as usize) < self.sampler.threads.capacity()).then(|| {
+                inner.next += 1;
+                next
+            })
+        });
+        let key = index.and_then(|index| self.sampler.threads.occupy(index, tid, claimed_nanos));
+        match key {
+            Some(key) => {
+                inner.by_tid.insert(tid, key);
+            }
+            None => {
+                self.counters.threads_without_slot.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        key
+    }
+
+    /// A Java thread that existed when sampling began. Its environment is taken only if it has
+    /// not ended meanwhile.
+    pub fn announce_existing_java(&self, tid: u32, env: usize, identity: JavaIdentity) {
+        let key = {
+            let inner = self.inner();
+            let Some(&key) = inner.by_tid.get(&tid) else { return };
+            if inner.java_ended.contains(&tid) {
+                return;
+            }
+            // Under the lock, so that the thread's own end comes before or after, not in between.
+            if let Some(slot) = self.sampler.threads.get(key) {
+                slot.set_jni_env(env);
+            }
+            key
+        };
+        let nanos = clock::monotonic_nanos();
+        self.announce(ThreadEvent::Java { key, nanos, identity, begins: false, parent: None });
+    }
+
+    /// The existing threads have all been announced.
+    pub fn existing_java_done(&self) {
+        let mut inner = self.inner();
+        inner.existing_done = true;
+        inner.java_ended = FxHashSet::default();
+    }
+
+    /// The calling thread is a Java thread with this `JNIEnv*` from now on.
+    pub fn set_java_env(&self, key: ThreadKey, env: usize) {
+        if let Some(slot) = self.sampler.threads.get(key) {
+            slot.set_jni_env(env);
+        }
+    }
+
+    /// The calling thread is no Java thread any more: its `JNIEnv*` must not be used again.
+    pub fn java_thread_ends(&self, tid: u32) -> Option<ThreadKey> {
+        let mut inner = self.inner();
+        if !inner.existing_done {
+            inner.java_ended.insert(tid);
+        }
+        let key = inner.by_tid.get(&tid).copied()?;
+        if let Some(slot) = self.sampler.threads.get(key) {
+            slot.set_jni_env(0);
+        }
+        Some(key)
+    }
+
+    /// The key of a thread.
+    #[must_use]
+    pub fn key_of(&self, tid: u32) -> Option<ThreadKey> {
+        self.inner().by_tid.get(&tid).copied()
+    }
+
+    /// Whether the thread is one of the agent's own.
+    #[must_use]
+    pub fn is_own(&self, key: ThreadKey) -> bool {
+        self.inner().own.contains(&key)
+    }
+
+    /// All threads at this moment: (key, tid, whether it is the agent's own).
+    #[must_use]
+    pub fn threads(&self) -> Vec<(ThreadKey, u32, bool)> {
+        let inner = self.inner();
+        inner.by_tid.iter().map(|(&tid, &key)| (key, tid, inner.own.contains(&key))).collect()
+    }
+
+    /// The calling thread ends: stops its ticks, emits the rest of its CPU time, gives all back.
+    pub fn retire_current(&self, tid: u32) {
+        let Some(key) = self.inner().by_tid.get(&tid).copied() else { return };
+        let Some(slot) = self.sampler.threads.get(key) else { return };
+        self.close(key, slot.source());
+        let weight = slot.weight_at(clock::thread_cpu_nanos(), self.sampler.interval_nanos);
+        if weight > 0 && self.sampler.armed.load(Ordering::Acquire) {
+            let now = clock::monotonic_nanos();
+            let span = now.saturating_sub(slot.last_tick_nanos());
+            let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+            // Not stored: the time is claimed at the chunk's end as that of ended threads.
+            let _ = self.sampler.emit_thread_end(key, tid, weight, span);
+        }
+        self.forget(key, tid, current_name());
+    }
+
+    /// The thread `tid` has ended, as seen from outside.
+    pub fn retire(&self, tid: u32) {
+        let Some(key) = self.inner().by_tid.get(&tid).copied() else { return };
+        if let Some(slot) = self.sampler.threads.get(key) {
+            self.close(key, slot.source());
+        }
+        self.forget(key, tid, None);
+    }
+
+    fn close(&self, key: ThreadKey, source: TickSource) {
+        let _ = self.sampler.threads.set_source(key, TickSource::None);
+        if let Some(engine) = &self.engine {
+            engine.close(source);
+        }
+    }
+
+    fn forget(&self, key: ThreadKey, tid: u32, native_name: Option<String>) {
+        self.announce(ThreadEvent::End { key, tid, native_name });
+        let mut inner = self.inner();
+        if inner.by_tid.get(&tid) == Some(&key) {
+            inner.by_tid.remove(&tid);
+        }
+        inner.own.retain(|&own| own != key);
+        self.sampler.threads.release(key);
+        inner.free.push(key.index());
+    }
+
+    /// Compares the table with /proc/self/task.
+    pub fn scan(&self) {
+        let Ok(alive) = host::tasks::tasks() else { return };
+        let alive: FxHashSet<u32> = alive.into_iter().map(i32::cast_unsigned).collect();
+        let (unknown, gone) = {
+            let inner = self.inner();
+            let unknown: Vec<u32> = alive.iter().filter(|tid| !inner.by_tid.contains_key(tid)).copied().collect();
+            let gone: Vec<u32> = inner.by_tid.keys().filter(|tid| !alive.contains(tid)).copied().collect();
+            (unknown, gone)
+        };
+        for tid in unknown {
+            if self.register(tid, 0).is_some() {
+                self.counters.threads_found_by_scan.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        gone.into_iter().for_each(|tid| self.retire(tid));
+    }
+
+    /// Tells the recorder.
+    pub fn announce(&self, event: ThreadEvent) {
+        if self.events.push(event).is_err() {
+            self.counters.events_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The next announcement.
+    #[must_use]
+    pub fn next_event(&self) -> Option<ThreadEvent> {
+        self.events.pop()
+    }
+
+    /// Ends all ticks; later threads are not registered any more.
+    pub fn shut(&self) {
+        let open: Vec<(ThreadKey, u32)> = {
+            let mut inner = self.inner();
+            inner.open = false;
+            inner.by_tid.iter().map(|(&tid, &key)| (key, tid)).collect()
+        };
+        for (key, _) in open {
+            if let Some(slot) = self.sampler.threads.get(key) {
+                self.close(key, slot.source());
+            }
+        }
+    }
+}
+
+impl ThreadObserver for Registry {
+    fn thread_starts(&self, tid: u32) {
+        // A thread's CPU clock begins at zero: all it has used so far is its own start.
+        self.register(tid, 0);
+    }
+
+    fn thread_ends(&self, tid: u32) {
+        self.retire_current(tid);
+    }
+}
