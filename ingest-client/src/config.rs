@@ -30,7 +30,7 @@ pub struct UploaderConfig {
     pub silence: Duration,
     /// A profile that is larger than this after gzip is dropped.
     pub max_profile_bytes: u64,
-    /// gzip's level, 1 to 9.
+    /// gzip's level: 0 (stored) to 9.
     pub gzip_level: u32,
 }
 

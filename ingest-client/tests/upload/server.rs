@@ -55,29 +55,28 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The parts of the body: head lines and bytes.
-    pub(crate) fn parts(&self) -> Vec<(String, Vec<u8>)> {
+    /// The two parts of the body: head lines and bytes.
+    pub(crate) fn parts(&self) -> [(&str, &[u8]); 2] {
         let content_type = self.header("content-type").unwrap();
         let boundary = content_type
             .strip_prefix("multipart/form-data; boundary=")
             .unwrap();
-        let delimiter = format!("\r\n--{boundary}");
-        let body = [b"\r\n", &self.body[..]].concat();
-        let mut pieces = split(&body, delimiter.as_bytes());
-        assert_eq!(pieces.remove(0), b"");
-        assert_eq!(pieces.pop().unwrap(), b"--\r\n");
-        let parts = pieces.into_iter().map(|piece| {
-            let at = find(piece, b"\r\n\r\n").unwrap();
-            (
-                String::from_utf8(piece[2..at].to_vec()).unwrap(),
-                piece[at + 4..].to_vec(),
-            )
-        });
-        parts.collect()
+        let body = self
+            .body
+            .strip_prefix(format!("--{boundary}\r\n").as_bytes())
+            .unwrap();
+        let body = body
+            .strip_suffix(format!("\r\n--{boundary}--\r\n").as_bytes())
+            .unwrap();
+        let (event, main) = split(body, format!("\r\n--{boundary}\r\n").as_bytes());
+        [event, main].map(|part| {
+            let (head, bytes) = split(part, b"\r\n\r\n");
+            (str::from_utf8(head).unwrap(), bytes)
+        })
     }
 
     pub(crate) fn event_json(&self) -> String {
-        String::from_utf8(self.parts()[0].1.clone()).unwrap()
+        String::from_utf8(self.parts()[0].1.to_vec()).unwrap()
     }
 
     pub(crate) fn metadata(&self) -> ProfileMetadata {
@@ -87,25 +86,20 @@ impl Request {
     /// The profile, unpacked.
     pub(crate) fn profile(&self) -> Vec<u8> {
         let mut profile = Vec::new();
-        MultiGzDecoder::new(&self.parts()[1].1[..])
+        MultiGzDecoder::new(self.parts()[1].1)
             .read_to_end(&mut profile)
             .unwrap();
         profile
     }
 }
 
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
-}
-
-fn split<'a>(mut bytes: &'a [u8], by: &[u8]) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    while let Some(at) = find(bytes, by) {
-        pieces.push(&bytes[..at]);
-        bytes = &bytes[at + by.len()..];
-    }
-    pieces.push(bytes);
-    pieces
+/// What stands before and after the first `by`.
+fn split<'a>(bytes: &'a [u8], by: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let at = bytes
+        .windows(by.len())
+        .position(|window| window == by)
+        .unwrap();
+    (&bytes[..at], &bytes[at + by.len()..])
 }
 
 pub(crate) struct Server {
@@ -124,7 +118,12 @@ struct Seen {
 impl Server {
     /// Does one act for each connection; the last one for all that follow.
     pub(crate) fn start(acts: &[Act]) -> Server {
-        Server::start_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), acts)
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // So that a sender soon feels that nobody reads.
+        SockRef::from(&listener)
+            .set_recv_buffer_size(64 * 1024)
+            .unwrap();
+        Server::start_on(listener, acts)
     }
 
     pub(crate) fn start_on(listener: TcpListener, acts: &[Act]) -> Server {

@@ -79,7 +79,7 @@ fn a_profile_goes_to_a_server_whose_certificate_is_named() {
 fn a_stranger_gets_no_profile() {
     let (url, server) = serve(true);
     let rig = Rig::start(&url, hasty());
-    rig.commit(1, b"x");
+    rig.submit(1, b"x");
     rig.wait_for(UploadCounter::RetriedTls, 1);
     assert_eq!(server.join().unwrap(), None);
     assert_eq!(rig.spool.waiting(), 1);
