@@ -1,4 +1,5 @@
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use crate::StackSet;
@@ -11,77 +12,90 @@ use crate::StackSet;
 /// # Errors
 /// When `out` fails.
 pub fn collapsed(stacks: &StackSet, threads: bool, out: &mut dyn Write) -> io::Result<()> {
-    let names: Vec<String> = stacks
+    let mut names = Names::default();
+    let frames: Vec<u32> = stacks
         .frames
         .iter()
-        .map(|frame| printable(&frame.name))
+        .map(|frame| names.id(&frame.name))
         .collect();
-    let thread_names: Vec<String> = (0..stacks.threads.len())
-        .map(|thread| printable(&stacks.thread_frame(thread as u32)))
-        .collect();
-    let mut lines: Vec<Line<'_>> = stacks
+    let mut lines: Vec<Line> = stacks
         .merged(threads)
         .into_iter()
-        .map(|stack| Line {
-            thread: stack
-                .thread
-                .map(|thread| thread_names[thread as usize].as_str()),
-            frames: stack.frames,
-            value: stack.value,
+        .map(|stack| {
+            let thread = stack.thread.map(|thread| stacks.thread_frame(thread));
+            let thread = thread.map(|name| names.id(&name));
+            let frames = stack.frames.iter().map(|&frame| frames[frame as usize]);
+            Line {
+                names: thread.into_iter().chain(frames).collect(),
+                value: stack.value,
+            }
         })
         .collect();
-    lines.sort_by(|left, right| left.compare(right, &names));
+    lines.sort_unstable_by(|left, right| left.compare(right, &names));
     // Frames of different kinds may have one name, so equal lines are only now side by side.
     lines.dedup_by(|later, kept| {
-        let same = later.compare(kept, &names).is_eq();
+        let same = later.names == kept.names;
         if same {
             kept.value = kept.value.saturating_add(later.value);
         }
         same
     });
+    let mut text = Vec::new();
     for line in lines {
-        for (index, name) in line.names(&names).enumerate() {
-            if index > 0 {
-                out.write_all(b";")?;
-            }
-            out.write_all(name.as_bytes())?;
+        text.clear();
+        for &name in &line.names {
+            text.extend_from_slice(names.texts[name as usize].as_bytes());
+            text.push(b';');
         }
-        writeln!(out, " {}", line.value)?;
+        text.pop();
+        writeln!(text, " {}", line.value)?;
+        out.write_all(&text)?;
     }
     Ok(())
 }
 
-struct Line<'s> {
-    thread: Option<&'s str>,
-    frames: &'s [u32],
+/// The distinct names, as they are printed.
+#[derive(Default)]
+struct Names {
+    texts: Vec<String>,
+    ids: HashMap<String, u32>,
+}
+
+impl Names {
+    fn id(&mut self, name: &str) -> u32 {
+        let text = printable(name);
+        if let Some(id) = self.ids.get(&text) {
+            return *id;
+        }
+        let id = self.texts.len() as u32;
+        self.texts.push(text.clone());
+        self.ids.insert(text, id);
+        id
+    }
+}
+
+struct Line {
+    names: Box<[u32]>,
     value: u64,
 }
 
-impl<'s> Line<'s> {
-    fn names(&self, names: &'s [String]) -> impl Iterator<Item = &'s str> {
-        let frames = self.frames.iter();
-        self.thread
-            .into_iter()
-            .chain(frames.map(move |&frame| names[frame as usize].as_str()))
-    }
-
+impl Line {
     /// The order of the lines as text, up to their counts.
-    fn compare(&self, other: &Self, names: &'s [String]) -> Ordering {
-        let mut left = self.names(names);
-        let mut right = other.names(names);
-        loop {
-            match (left.next(), right.next()) {
-                (None, None) => return Ordering::Equal,
-                // The shorter line goes on with a blank, the longer with a semicolon.
-                (None, Some(_)) => return Ordering::Less,
-                (Some(_), None) => return Ordering::Greater,
-                (Some(a), Some(b)) if a == b => {}
-                (Some(a), Some(b)) => {
-                    let after = |more: bool| if more { b';' } else { b' ' };
-                    let a = a.bytes().chain([after(left.next().is_some())]);
-                    let b = b.bytes().chain([after(right.next().is_some())]);
-                    return a.cmp(b);
-                }
+    fn compare(&self, other: &Self, names: &Names) -> Ordering {
+        let same = self.names.iter().zip(&other.names);
+        let same = same.take_while(|(left, right)| left == right).count();
+        let (left, right) = (&self.names[same..], &other.names[same..]);
+        match (left, right) {
+            ([], []) => Ordering::Equal,
+            // The shorter line goes on with a blank, the longer with a semicolon.
+            ([], _) => Ordering::Less,
+            (_, []) => Ordering::Greater,
+            ([left, left_rest @ ..], [right, right_rest @ ..]) => {
+                let text = |name: u32, rest: &[u32]| {
+                    let after = if rest.is_empty() { b' ' } else { b';' };
+                    names.texts[name as usize].bytes().chain([after])
+                };
+                text(*left, left_rest).cmp(text(*right, right_rest))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Prints a recording as one JSON object per event, in file order, for comparison with other
-//! readers: `cargo run -p jfr-reader --example events_json -- FILE`. The shape is that of
-//! `tests/readers/README.md`.
+//! readers: `cargo run -p jfr-reader --example events_json -- [--one-clock] FILE`. The shape is that
+//! of `tests/readers/README.md`. With `--one-clock`, the first chunk's header says when the ticks of
+//! all chunks are, as JDK 25's reader has it.
 
 use std::io::{BufWriter, Write, stdout};
 use std::path::Path;
@@ -10,11 +11,18 @@ use jfr_reader::{ChunkHeader, Event, Field, Recording, StructView, Unit, Value};
 use serde_json::{Map, Value as Json, json};
 
 fn main() -> ExitCode {
-    let Some(path) = std::env::args_os().nth(1) else {
-        eprintln!("usage: events_json FILE");
+    let mut arguments = std::env::args_os().skip(1).collect::<Vec<_>>();
+    let one_clock = arguments
+        .first()
+        .is_some_and(|first| first == "--one-clock");
+    if one_clock {
+        arguments.remove(0);
+    }
+    let [path] = arguments.as_slice() else {
+        eprintln!("usage: events_json [--one-clock] FILE");
         return ExitCode::from(2);
     };
-    match print_events(path.as_ref()) {
+    match print_events(path.as_ref(), one_clock) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {error}", path.display());
@@ -23,13 +31,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn print_events(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn print_events(path: &Path, one_clock: bool) -> Result<(), Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path)?;
     let recording = Recording::parse(&bytes)?;
     let mut out = BufWriter::new(stdout().lock());
     for chunk in recording.chunks() {
+        let clock = if one_clock {
+            &recording.chunks()[0]
+        } else {
+            chunk
+        };
         for event in chunk.events() {
-            serde_json::to_writer(&mut out, &canonical_event(&event?))?;
+            serde_json::to_writer(&mut out, &canonical_event(clock.header(), &event?))?;
             out.write_all(b"\n")?;
         }
     }
@@ -40,8 +53,7 @@ fn print_events(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-fn canonical_event(event: &Event<'_>) -> Json {
-    let header = event.chunk_header();
+fn canonical_event(clock: &ChunkHeader, event: &Event<'_>) -> Json {
     let fields = event
         .fields()
         .fields()
@@ -49,37 +61,37 @@ fn canonical_event(event: &Event<'_>) -> Json {
         .map(|(field, value)| {
             (
                 field.name().to_owned(),
-                canonical_field(header, field, value),
+                canonical_field(clock, field, value),
             )
         })
         .collect::<Map<_, _>>();
     json!({
         "type": event.type_name(),
-        "startTime": event.start_unix_nanos(),
+        "startTime": event.i64("startTime").map(|ticks| clock.unix_nanos(ticks)),
         "fields": fields,
     })
 }
 
 /// A time is `{"nanos": n}`, so that a comparison may know it for one.
-fn canonical_field(header: &ChunkHeader, field: Field<'_>, value: Option<Value<'_>>) -> Json {
+fn canonical_field(clock: &ChunkHeader, field: Field<'_>, value: Option<Value<'_>>) -> Json {
     let Some(value) = value else {
         return Json::Null;
     };
     match value {
-        Value::Long(number) => match nanos(header, field.unit(), number) {
+        Value::Long(number) => match nanos(clock, field.unit(), number) {
             Some(nanos) => json!({ "nanos": nanos }),
             None => json!(number),
         },
-        value => canonical_value(header, value),
+        value => canonical_value(clock, value),
     }
 }
 
 /// The extremes of a raw value mean "none" or "for ever" and stay what they are.
-fn nanos(header: &ChunkHeader, unit: Unit, value: i64) -> Option<i64> {
+fn nanos(clock: &ChunkHeader, unit: Unit, value: i64) -> Option<i64> {
     let extreme = value == i64::MIN || value == i64::MAX;
     let nanos = match unit {
-        Unit::Ticks => header.span_nanos(value),
-        Unit::TickTimestamp => header.unix_nanos(value),
+        Unit::Ticks => clock.span_nanos(value),
+        Unit::TickTimestamp => clock.unix_nanos(value),
         Unit::Nanoseconds | Unit::EpochNanoseconds => value,
         Unit::Microseconds => value.saturating_mul(1_000),
         Unit::Milliseconds | Unit::EpochMilliseconds => value.saturating_mul(1_000_000),
@@ -89,7 +101,7 @@ fn nanos(header: &ChunkHeader, unit: Unit, value: i64) -> Option<i64> {
     Some(if extreme { value } else { nanos })
 }
 
-fn canonical_value(header: &ChunkHeader, value: Value<'_>) -> Json {
+fn canonical_value(clock: &ChunkHeader, value: Value<'_>) -> Json {
     match value {
         Value::Boolean(value) => json!(value),
         Value::Float(value) => real(value.into()),
@@ -97,13 +109,13 @@ fn canonical_value(header: &ChunkHeader, value: Value<'_>) -> Json {
         Value::String(text) => json!(text),
         Value::Array(array) => array
             .iter()
-            .map(|element| element.map_or(Json::Null, |value| canonical_value(header, value)))
+            .map(|element| element.map_or(Json::Null, |value| canonical_value(clock, value)))
             .collect(),
         Value::Struct(view) => match view.ty().name() {
             "java.lang.Thread" => thread(&view),
             "java.lang.Class" => class_name(&view).map_or(Json::Null, Json::from),
             "jdk.types.StackTrace" => stack_trace(&view),
-            _ => other_struct(header, view),
+            _ => other_struct(clock, view),
         },
         number => number.as_i64().map_or(Json::Null, Json::from),
     }
@@ -176,7 +188,7 @@ fn frame_text(frame: &StructView<'_>) -> String {
 }
 
 /// A struct with one text is that text.
-fn other_struct(header: &ChunkHeader, view: StructView<'_>) -> Json {
+fn other_struct(clock: &ChunkHeader, view: StructView<'_>) -> Json {
     if view.ty().fields().len() == 1
         && let Some(text) = Value::Struct(view).into_text()
     {
@@ -186,7 +198,7 @@ fn other_struct(header: &ChunkHeader, view: StructView<'_>) -> Json {
         .map(|(field, value)| {
             (
                 field.name().to_owned(),
-                canonical_field(header, field, value),
+                canonical_field(clock, field, value),
             )
         })
         .collect::<Map<_, _>>()

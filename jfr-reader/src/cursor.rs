@@ -258,7 +258,7 @@ mod tests {
             (&[3, 3, b'a', 0xc3, 0xa4], Some("aä")),
             (&[3, 2, b'a', 0xff], Some("a\u{fffd}")),
             (
-                &[4, 3, b'a', 0xbd, 0xb0, 0x03, 0x80, 0xb8, 0x03],
+                &[4, 3, b'a', 0xbd, 0xb0, 0x03, 0x80, 0xbc, 0x03],
                 Some("a😀"),
             ),
             (&[5, 2, b'a', 0xe4], Some("aä")),

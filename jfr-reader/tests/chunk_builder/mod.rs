@@ -6,20 +6,20 @@
 
 /// Writes values in the encoding of the chunk.
 #[derive(Clone, Debug)]
-pub struct Values {
-    pub bytes: Vec<u8>,
+pub(crate) struct Values {
+    pub(crate) bytes: Vec<u8>,
     compressed: bool,
 }
 
 impl Values {
-    pub fn new(compressed: bool) -> Self {
+    pub(crate) fn new(compressed: bool) -> Self {
         Self {
             bytes: Vec::new(),
             compressed,
         }
     }
 
-    pub fn long(&mut self, value: i64) -> &mut Self {
+    pub(crate) fn long(&mut self, value: i64) -> &mut Self {
         if !self.compressed {
             self.bytes.extend(value.to_be_bytes());
             return self;
@@ -37,7 +37,7 @@ impl Values {
         self
     }
 
-    pub fn int(&mut self, value: i32) -> &mut Self {
+    pub(crate) fn int(&mut self, value: i32) -> &mut Self {
         if !self.compressed {
             self.bytes.extend(value.to_be_bytes());
             return self;
@@ -45,7 +45,7 @@ impl Values {
         self.long(value.cast_unsigned().into())
     }
 
-    pub fn short(&mut self, value: i16) -> &mut Self {
+    pub(crate) fn short(&mut self, value: i16) -> &mut Self {
         if !self.compressed {
             self.bytes.extend(value.to_be_bytes());
             return self;
@@ -53,29 +53,29 @@ impl Values {
         self.long(value.cast_unsigned().into())
     }
 
-    pub fn byte(&mut self, value: u8) -> &mut Self {
+    pub(crate) fn byte(&mut self, value: u8) -> &mut Self {
         self.bytes.push(value);
         self
     }
 
-    pub fn float(&mut self, value: f32) -> &mut Self {
+    pub(crate) fn float(&mut self, value: f32) -> &mut Self {
         self.bytes.extend(value.to_be_bytes());
         self
     }
 
-    pub fn double(&mut self, value: f64) -> &mut Self {
+    pub(crate) fn double(&mut self, value: f64) -> &mut Self {
         self.bytes.extend(value.to_be_bytes());
         self
     }
 
     /// UTF-8 with its encoding and length.
-    pub fn string(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn string(&mut self, text: &str) -> &mut Self {
         self.byte(3).int(text.len() as i32);
         self.bytes.extend(text.as_bytes());
         self
     }
 
-    pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.bytes.extend(bytes);
         self
     }
@@ -83,17 +83,17 @@ impl Values {
 
 /// A field of a type.
 #[derive(Clone, Debug)]
-pub struct FieldSpec {
-    pub name: String,
-    pub type_name: String,
-    pub constant_pool: bool,
-    pub dimension: u32,
+pub(crate) struct FieldSpec {
+    pub(crate) name: String,
+    pub(crate) type_name: String,
+    pub(crate) constant_pool: bool,
+    pub(crate) dimension: u32,
     /// Class and `value` of its annotation; without a value when that is empty.
-    pub annotation: Option<(String, String)>,
+    pub(crate) annotation: Option<(String, String)>,
 }
 
 /// A field that holds its value.
-pub fn field(name: &str, type_name: &str) -> FieldSpec {
+pub(crate) fn field(name: &str, type_name: &str) -> FieldSpec {
     FieldSpec {
         name: name.to_owned(),
         type_name: type_name.to_owned(),
@@ -104,17 +104,17 @@ pub fn field(name: &str, type_name: &str) -> FieldSpec {
 }
 
 impl FieldSpec {
-    pub fn pooled(mut self) -> Self {
+    pub(crate) fn pooled(mut self) -> Self {
         self.constant_pool = true;
         self
     }
 
-    pub fn array(mut self) -> Self {
+    pub(crate) fn array(mut self) -> Self {
         self.dimension = 1;
         self
     }
 
-    pub fn annotated(mut self, class: &str, value: &str) -> Self {
+    pub(crate) fn annotated(mut self, class: &str, value: &str) -> Self {
         self.annotation = Some((class.to_owned(), value.to_owned()));
         self
     }
@@ -122,12 +122,12 @@ impl FieldSpec {
 
 /// A chunk in the making.
 #[derive(Clone, Debug)]
-pub struct ChunkBuilder {
-    pub compressed: bool,
-    pub start_unix_nanos: i64,
-    pub duration_nanos: i64,
-    pub start_ticks: i64,
-    pub ticks_per_second: i64,
+pub(crate) struct ChunkBuilder {
+    pub(crate) compressed: bool,
+    pub(crate) start_unix_nanos: i64,
+    pub(crate) duration_nanos: i64,
+    pub(crate) start_ticks: i64,
+    pub(crate) ticks_per_second: i64,
     types: Vec<(String, String, Vec<FieldSpec>)>,
     /// One checkpoint each: type, key and value of its constants.
     checkpoints: Vec<Vec<(String, i64, Vec<u8>)>>,
@@ -156,7 +156,7 @@ const ANNOTATIONS: [&str; 5] = [
 
 impl ChunkBuilder {
     /// A chunk with the primitive types and the annotations of units, and nothing else.
-    pub fn new(compressed: bool) -> Self {
+    pub(crate) fn new(compressed: bool) -> Self {
         let mut builder = Self {
             compressed,
             start_unix_nanos: 1_700_000_000_000_000_000,
@@ -177,7 +177,7 @@ impl ChunkBuilder {
     }
 
     /// The types that stacks need, with one field more than the reader looks at in each.
-    pub fn with_stacks(compressed: bool) -> Self {
+    pub(crate) fn with_stacks(compressed: bool) -> Self {
         let mut builder = Self::new(compressed);
         let symbol = |name| field(name, "jdk.types.Symbol").pooled();
         builder.add_type(
@@ -185,7 +185,11 @@ impl ChunkBuilder {
             "",
             vec![field("string", "java.lang.String")],
         );
-        builder.add_type("java.lang.Class", "", vec![symbol("name"), field("modifiers", "int")]);
+        builder.add_type(
+            "java.lang.Class",
+            "",
+            vec![symbol("name"), field("modifiers", "int")],
+        );
         builder.add_type(
             "jdk.types.Method",
             "",
@@ -238,39 +242,47 @@ impl ChunkBuilder {
         builder
     }
 
-    pub fn add_type(&mut self, name: &str, super_type: &str, fields: Vec<FieldSpec>) -> i64 {
+    pub(crate) fn add_type(&mut self, name: &str, super_type: &str, fields: Vec<FieldSpec>) -> i64 {
         self.types
             .push((name.to_owned(), super_type.to_owned(), fields));
         FIRST_ID + self.types.len() as i64 - 1
     }
 
     /// A type of events: `startTime` in ticks, then these fields.
-    pub fn add_event_type(&mut self, name: &str, fields: Vec<FieldSpec>) -> i64 {
+    pub(crate) fn add_event_type(&mut self, name: &str, fields: Vec<FieldSpec>) -> i64 {
         let start = field("startTime", "long").annotated("jdk.jfr.Timestamp", "TICKS");
         let fields = [vec![start], fields].concat();
         self.add_type(name, "jdk.jfr.Event", fields)
     }
 
     /// The id of a type; one that no type has when there is none of that name.
-    pub fn id(&self, name: &str) -> i64 {
+    pub(crate) fn id(&self, name: &str) -> i64 {
         let index = self.types.iter().position(|(known, _, _)| known == name);
         index.map_or(99_999, |index| FIRST_ID + index as i64)
     }
 
     /// What is added later goes into a new checkpoint, which names the one before.
-    pub fn next_checkpoint(&mut self) {
+    pub(crate) fn next_checkpoint(&mut self) {
         self.checkpoints.push(Vec::new());
     }
 
-    pub fn add_constant(&mut self, type_name: &str, key: i64, write: impl FnOnce(&mut Values)) {
+    pub(crate) fn add_constant(
+        &mut self,
+        type_name: &str,
+        key: i64,
+        write: impl FnOnce(&mut Values),
+    ) {
         let mut values = Values::new(self.compressed);
         write(&mut values);
         let entry = (type_name.to_owned(), key, values.bytes);
-        self.checkpoints.last_mut().expect("one is there").push(entry);
+        self.checkpoints
+            .last_mut()
+            .expect("one is there")
+            .push(entry);
     }
 
     /// A method `class.name` and all that it needs, under one key; `""` is a null class.
-    pub fn add_method(&mut self, key: i64, class: &str, name: &str, descriptor: &str) {
+    pub(crate) fn add_method(&mut self, key: i64, class: &str, name: &str, descriptor: &str) {
         let symbol = |part| 10 * key + part;
         for (part, text) in [(1, class), (2, name), (3, descriptor)] {
             self.add_constant("jdk.types.Symbol", symbol(part), |values| {
@@ -292,29 +304,37 @@ impl ChunkBuilder {
     }
 
     /// A stack of methods, the top first, each with the key of its frame type.
-    pub fn add_stack(&mut self, key: i64, truncated: bool, frames: &[(i64, i64)]) {
+    pub(crate) fn add_stack(&mut self, key: i64, truncated: bool, frames: &[(i64, i64)]) {
         self.add_constant("jdk.types.StackTrace", key, |values| {
             values.byte(truncated.into()).int(frames.len() as i32);
             for (index, (method, kind)) in frames.iter().enumerate() {
-                values.long(*method).int(10 + index as i32).int(-1).long(*kind);
+                values
+                    .long(*method)
+                    .int(10 + index as i32)
+                    .int(-1)
+                    .long(*kind);
             }
         });
     }
 
-    pub fn add_text(&mut self, type_name: &str, key: i64, text: &str) {
+    pub(crate) fn add_text(&mut self, type_name: &str, key: i64, text: &str) {
         self.add_constant(type_name, key, |values| {
             values.string(text);
         });
     }
 
-    pub fn add_thread(&mut self, key: i64, java_name: &str) {
+    pub(crate) fn add_thread(&mut self, key: i64, java_name: &str) {
         self.add_constant("java.lang.Thread", key, |values| {
-            values.string("os").long(4_000 + key).string(java_name).long(key);
+            values
+                .string("os")
+                .long(4_000 + key)
+                .string(java_name)
+                .long(key);
         });
     }
 
     /// An event of that type at the chunk's start.
-    pub fn add_event(&mut self, type_name: &str, write: impl FnOnce(&mut Values)) {
+    pub(crate) fn add_event(&mut self, type_name: &str, write: impl FnOnce(&mut Values)) {
         let mut values = Values::new(self.compressed);
         values.long(self.start_ticks);
         write(&mut values);
@@ -324,18 +344,22 @@ impl ChunkBuilder {
     }
 
     /// Bytes in the place of an event.
-    pub fn add_raw_event(&mut self, bytes: &[u8]) {
+    pub(crate) fn add_raw_event(&mut self, bytes: &[u8]) {
         self.events.extend(bytes);
     }
 
     /// The chunk: header, events, checkpoints, metadata.
-    pub fn build(&self) -> Vec<u8> {
+    pub(crate) fn build(&self) -> Vec<u8> {
         let mut chunk = vec![0; 68];
         chunk.extend(&self.events);
         let mut last = 0;
         for constants in &self.checkpoints {
             let at = chunk.len();
-            let delta = if last == 0 { 0 } else { last as i64 - at as i64 };
+            let delta = if last == 0 {
+                0
+            } else {
+                last as i64 - at as i64
+            };
             chunk.extend(self.checkpoint(delta, constants));
             last = at;
         }
@@ -404,7 +428,11 @@ impl ChunkBuilder {
             }
         }
         let mut values = Values::new(self.compressed);
-        values.long(0).long(0).long(7).int(tree.strings.len() as i32);
+        values
+            .long(0)
+            .long(0)
+            .long(7)
+            .int(tree.strings.len() as i32);
         for text in &tree.strings {
             values.string(text);
         }
@@ -414,7 +442,7 @@ impl ChunkBuilder {
 }
 
 /// An event with its size in front.
-pub fn sized(compressed: bool, type_id: i64, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn sized(compressed: bool, type_id: i64, payload: &[u8]) -> Vec<u8> {
     let mut body = Values::new(compressed);
     body.long(type_id).raw(payload);
     let mut event = Values::new(compressed);
