@@ -13,6 +13,7 @@ mod metrics;
 mod output;
 mod recording;
 mod serve;
+mod upload;
 
 /// Continuous profiling of JVMs: receive, show and convert profiles
 ///
@@ -42,6 +43,7 @@ enum Verb {
     Flame(flame::Args),
     Convert(convert::Args),
     Metrics(metrics::Args),
+    Upload(upload::Args),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Flame(args) => flame::run(args),
         Verb::Convert(args) => convert::run(args),
         Verb::Metrics(args) => metrics::run(args),
+        Verb::Upload(args) => upload::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
