@@ -34,15 +34,15 @@ says() { # READER COMMAND…
 quietly() { "$@" >/dev/null; }
 
 # Runs a reader and holds its events against ours.
-agrees() { # READER [--datakit] COMMAND…
-  local reader=$1 rules=()
-  shift
+agrees() { # READER OURS [--datakit] COMMAND…
+  local reader=$1 ours=$2 rules=()
+  shift 2
   if [ "$1" = --datakit ]; then
     rules=(--datakit)
     shift
   fi
   if "$@" >"$work/other.jsonl" 2>"$work/error"; then
-    says "$reader" "$rust_readers/compare_events" "${rules[@]}" "$work/ours.jsonl" "$work/other.jsonl"
+    says "$reader" "$rust_readers/compare_events" "${rules[@]}" "$ours" "$work/other.jsonl"
   else
     says "$reader" false
     head -n 5 "$work/error"
@@ -54,18 +54,21 @@ if ! "$rust_readers/events_json" "$plain" >"$work/ours.jsonl"; then
   echo "  jfr-reader             FAILS"
   exit 1
 fi
+"$rust_readers/events_json" --one-clock "$plain" >"$work/ours-one-clock.jsonl" || exit 1
 printf '  %-22s %d events\n' jfr-reader "$(wc -l <"$work/ours.jsonl")"
 
 for version in 11 17 21 25; do
   home=jdks/jdk$version
   [ -x "$home/bin/java" ] || continue
-  [ -z "$jdk_reader" ] || agrees "JDK $version" "$home/bin/java" -cp "$jdk_reader" Events "$plain"
+  ours=$work/ours.jsonl
+  [ "$version" -lt 25 ] || ours=$work/ours-one-clock.jsonl
+  [ -z "$jdk_reader" ] || agrees "JDK $version" "$ours" "$home/bin/java" -cp "$jdk_reader" Events "$plain"
   says "JDK $version jfr summary" quietly "$home/bin/jfr" summary "$plain"
   says "JDK $version jfr print" quietly "$home/bin/jfr" print --json "$plain"
 done
 
 if [ -n "$go_reader" ]; then
-  agrees DataKit --datakit "$go_reader" events "$file"
+  agrees DataKit "$work/ours.jsonl" --datakit "$go_reader" events "$file"
   if [ -n "$start" ]; then
     printf '{"start":"%s","end":"%s"}' "$start" "$end" >"$work/event.json"
     as_event() { printf '{"type":"metrics","startTime":0,"fields":%s}\n' "$(tr -d '\n')"; }
