@@ -5,10 +5,15 @@
 //! structures are read through [`SafeReader`], each link is checked against what it must be, and at the end the way from the id is
 //! read once more, so that a method that was freed meanwhile is not taken for another.
 
-use super::line_numbers::{LineNumbers, Unsigned5};
+mod layout;
+mod symbols;
+
+use super::line_numbers::LineNumbers;
 use super::memory::{Load, SafeReader};
 use super::vm_structs::VmStructs;
 use super::{Declined, JavaVersion};
+use layout::{Layout, MAX_STRUCTURE_BYTES};
+use symbols::{is_class_name, is_method_descriptor, is_method_name, text};
 
 /// The modifiers that JVMTI and JFR show; the JVM keeps others of its own in the same word (source: `jvm.h`,
 /// JVM_RECOGNIZED_METHOD_MODIFIERS).
@@ -16,10 +21,8 @@ const MODIFIERS: u32 = 0x1DFF;
 const ACC_NATIVE: u32 = 0x0100;
 /// The constant pool's tag of a string (Java Virtual Machine Specification, table 4.4-A).
 const TAG_UTF8: u8 = 1;
-/// The longest code that a class file can hold is 64 KiB; with all tables behind it a `ConstMethod` stays far below this.
-const MAX_CONST_METHOD_BYTES: u64 = 1 << 24;
-/// No structure that is read whole is larger (8 to 25: at most 96 bytes).
-const MAX_STRUCTURE_BYTES: u64 = 1 << 10;
+/// A class file bounds code and tables to 65,535 entries each: some 2 MiB together.
+const MAX_CONST_METHOD_BYTES: u64 = 1 << 22;
 
 /// What a method is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,161 +115,6 @@ impl ResolveError {
     }
 }
 
-/// Where everything lies in the JVM that runs.
-#[derive(Clone, Debug)]
-struct Layout {
-    method_size: u64,
-    method_const_method: u64,
-    method_access_flags: u64,
-    access_flags_size: u64,
-    method_code: u64,
-    const_method_size: u64,
-    const_method_constants: u64,
-    const_method_words: u64,
-    const_method_flags: u64,
-    const_method_flags_size: u64,
-    has_line_numbers: u32,
-    const_method_code_size: u64,
-    const_method_name_index: u64,
-    const_method_signature_index: u64,
-    pool_size: u64,
-    pool_tags: u64,
-    pool_length: u64,
-    pool_holder: u64,
-    tags_length: u64,
-    tags_data: u64,
-    klass_name: u64,
-    symbol_length: u64,
-    symbol_length_shift: u32,
-    symbol_length_size: u64,
-    symbol_body: u64,
-    numbers: Unsigned5,
-}
-
-impl Layout {
-    fn new(vm: &VmStructs, version: JavaVersion) -> Result<Layout, Declined> {
-        // 21 made a class of the flags and renamed the constant with it.
-        let flags_field = vm
-            .field_offset("ConstMethod", "_flags._flags")
-            .map(|_| "_flags._flags")
-            .unwrap_or("_flags");
-        let has_line_numbers = vm
-            .int_constant("ConstMethodFlags::_misc_has_linenumber_table")
-            .or_else(|_| vm.int_constant("ConstMethod::_has_linenumber_table"))?;
-        // Between 12 and 15 length and reference count shared a word, the length in its upper half.
-        let (symbol_length, symbol_length_shift) =
-            match vm.field_offset("Symbol", "_length_and_refcount") {
-                Ok(_) => ("_length_and_refcount", 16),
-                Err(_) => ("_length", 0),
-            };
-        let layout = Layout {
-            method_size: structure_size(vm, "Method")?,
-            method_const_method: vm.field_offset("Method", "_constMethod")?,
-            method_access_flags: vm.field_offset("Method", "_access_flags")?,
-            access_flags_size: vm.type_size("AccessFlags")?,
-            method_code: vm.field_offset("Method", "_code")?,
-            const_method_size: structure_size(vm, "ConstMethod")?,
-            const_method_constants: vm.field_offset("ConstMethod", "_constants")?,
-            const_method_words: vm.field_offset("ConstMethod", "_constMethod_size")?,
-            const_method_flags: vm.field_offset("ConstMethod", flags_field)?,
-            const_method_flags_size: integer_size(vm, "ConstMethod", flags_field)?,
-            has_line_numbers: has_line_numbers as u32,
-            const_method_code_size: vm.field_offset("ConstMethod", "_code_size")?,
-            const_method_name_index: vm.field_offset("ConstMethod", "_name_index")?,
-            const_method_signature_index: vm.field_offset("ConstMethod", "_signature_index")?,
-            pool_size: structure_size(vm, "ConstantPool")?,
-            pool_tags: vm.field_offset("ConstantPool", "_tags")?,
-            pool_length: vm.field_offset("ConstantPool", "_length")?,
-            pool_holder: vm.field_offset("ConstantPool", "_pool_holder")?,
-            // The length lies alike in the arrays of all types; the tables name it once.
-            tags_length: vm.field_offset("Array<int>", "_length")?,
-            tags_data: vm.field_offset("Array<u1>", "_data")?,
-            klass_name: vm.field_offset("Klass", "_name")?,
-            symbol_length: vm.field_offset("Symbol", symbol_length)?,
-            symbol_length_shift,
-            symbol_length_size: integer_size(vm, "Symbol", symbol_length)?,
-            symbol_body: vm.field_offset("Symbol", "_body")?,
-            numbers: Unsigned5::of_release(version.feature),
-        };
-        layout.check()
-    }
-
-    /// Every field lies inside of its structure, so that what follows can index without a check of its own.
-    fn check(self) -> Result<Layout, Declined> {
-        let inside = |offset: u64, width: u64, size: u64| {
-            offset.checked_add(width).is_some_and(|end| end <= size)
-        };
-        let method = self.method_size;
-        let const_method = self.const_method_size;
-        let pool = self.pool_size;
-        let sound = [
-            ("Method", inside(self.method_const_method, 8, method)),
-            ("Method", inside(self.method_code, 8, method)),
-            (
-                "Method",
-                inside(self.method_access_flags, self.access_flags_size, method),
-            ),
-            ("AccessFlags", matches!(self.access_flags_size, 2 | 4)),
-            (
-                "ConstMethod",
-                inside(self.const_method_constants, 8, const_method),
-            ),
-            (
-                "ConstMethod",
-                inside(self.const_method_words, 4, const_method),
-            ),
-            (
-                "ConstMethod",
-                inside(
-                    self.const_method_flags,
-                    self.const_method_flags_size,
-                    const_method,
-                ),
-            ),
-            (
-                "ConstMethod",
-                inside(self.const_method_code_size, 2, const_method),
-            ),
-            (
-                "ConstMethod",
-                inside(self.const_method_name_index, 2, const_method),
-            ),
-            (
-                "ConstMethod",
-                inside(self.const_method_signature_index, 2, const_method),
-            ),
-            ("ConstantPool", inside(self.pool_tags, 8, pool)),
-            ("ConstantPool", inside(self.pool_length, 4, pool)),
-            ("ConstantPool", inside(self.pool_holder, 8, pool)),
-        ];
-        match sound.iter().find(|(_, sound)| !sound) {
-            None => Ok(self),
-            Some((structure, _)) => Err(Declined::Type(structure)),
-        }
-    }
-}
-
-fn structure_size(vm: &VmStructs, name: &'static str) -> Result<u64, Declined> {
-    let size = vm.type_size(name)?;
-    if size <= MAX_STRUCTURE_BYTES {
-        Ok(size)
-    } else {
-        Err(Declined::Type(name))
-    }
-}
-
-fn integer_size(
-    vm: &VmStructs,
-    structure: &'static str,
-    field: &'static str,
-) -> Result<u64, Declined> {
-    match vm.field_type(structure, field)? {
-        "u2" | "unsigned short" => Ok(2),
-        "u4" | "unsigned int" | "uint32_t" => Ok(4),
-        other => Err(Declined::FieldType(structure, field, other.to_owned())),
-    }
-}
-
 /// A structure's bytes, read whole.
 struct Structure {
     bytes: [u8; MAX_STRUCTURE_BYTES as usize],
@@ -289,7 +137,7 @@ impl Structure {
     }
 }
 
-/// Describes methods. Made once for a JVM; a description takes some ten system calls and no lock.
+/// Describes methods. Made once for a JVM; a description takes eight system calls, some ten microseconds, and no lock.
 #[derive(Debug)]
 pub struct MethodResolver {
     reader: SafeReader,
@@ -342,12 +190,7 @@ impl MethodResolver {
         if method < LOWEST_ADDRESS {
             return Err(ResolveError::Unloaded);
         }
-        let description = self.describe_method(method)?;
-        if self.reader.read_u64(id) == Ok(method) {
-            Ok(description)
-        } else {
-            Err(ResolveError::Changed)
-        }
+        self.describe_through(Some(id), method)
     }
 
     /// Describes the method at a `Method*`.
@@ -356,6 +199,14 @@ impl MethodResolver {
     ///
     /// As [`MethodResolver::describe`].
     pub fn describe_method(&self, address: u64) -> Result<MethodDescription, ResolveError> {
+        self.describe_through(None, address)
+    }
+
+    fn describe_through(
+        &self,
+        id: Option<u64>,
+        address: u64,
+    ) -> Result<MethodDescription, ResolveError> {
         let layout = &self.layout;
         if !is_pointer(address) {
             return Err(ResolveError::MalformedMethod);
@@ -378,7 +229,15 @@ impl MethodResolver {
             line_numbers,
         };
         // A redefinition gives the id another method; this method keeps its unchanging part while it lives.
-        if self.reader.read_u64(address + layout.method_const_method) == Ok(const_method.address) {
+        let (mut method_now, mut const_method_now) = ([0; 8], [0; 8]);
+        let mut loads = [
+            load(address + layout.method_const_method, &mut const_method_now),
+            load(id.unwrap_or_default(), &mut method_now),
+        ];
+        let count = if id.is_some() { 2 } else { 1 };
+        let readable = self.reader.read_batch(&mut loads[..count]).is_ok();
+        let same_method = id.is_none() || u64::from_le_bytes(method_now) == address;
+        if readable && same_method && u64::from_le_bytes(const_method_now) == const_method.address {
             Ok(description)
         } else {
             Err(ResolveError::Changed)
@@ -443,18 +302,21 @@ impl MethodResolver {
             load(tag(const_method.signature_index), &mut signature_tag),
             load(slot(const_method.name_index), &mut name),
             load(slot(const_method.signature_index), &mut signature),
+            load(holder + layout.klass_name, &mut class_name),
         ];
-        self.reader.read_batch(&mut loads).map_err(|_| bad_pool)?;
+        self.reader.read_batch(&mut loads).map_err(|failed| {
+            if failed.address == holder + layout.klass_name {
+                ResolveError::BadClass
+            } else {
+                bad_pool
+            }
+        })?;
         // The tags' array goes with the pool: as long, and both entries are strings.
         if u64::from(u32::from_le_bytes(tags_length)) != length
             || [name_tag[0], signature_tag[0]] != [TAG_UTF8; 2]
         {
             return Err(bad_pool);
         }
-        self.reader
-            .read_bytes(holder + layout.klass_name, &mut class_name)
-            .map_err(|_| ResolveError::BadClass)?;
-
         let symbols = [class_name, name, signature].map(u64::from_le_bytes);
         let [class_name, name, descriptor] = self.symbols(symbols)?;
         if !is_class_name(&class_name) {
@@ -543,108 +405,9 @@ fn is_pointer(word: u64) -> bool {
     (LOWEST_ADDRESS..1 << 63).contains(&word) && word.is_multiple_of(8)
 }
 
-/// Symbols are in the class file's UTF-8: zero is two bytes, and characters beyond the first plane are surrogate pairs.
-fn text(symbol: &[u8]) -> String {
-    simd_cesu8::mutf8::decode_lossy(symbol).into_owned()
-}
-
-/// Whether bytes can be the class file's UTF-8 at all (Java Virtual Machine Specification, 4.4.7).
-fn is_utf8(symbol: &[u8]) -> bool {
-    !symbol.is_empty() && symbol.iter().all(|&byte| byte != 0 && byte < 0xF0)
-}
-
-fn is_class_name(symbol: &[u8]) -> bool {
-    is_utf8(symbol) && !symbol.iter().any(|byte| b";[".contains(byte))
-}
-
-/// An unqualified name (4.2.2), or one of the two with angle brackets.
-fn is_method_name(symbol: &[u8]) -> bool {
-    is_utf8(symbol) && !symbol.iter().any(|byte| b".;[/".contains(byte))
-}
-
-/// A method descriptor (4.3.3).
-fn is_method_descriptor(symbol: &[u8]) -> bool {
-    let Some(mut rest) = symbol.strip_prefix(b"(") else {
-        return false;
-    };
-    loop {
-        if let Some(result) = rest.strip_prefix(b")") {
-            return result == b"V"
-                || after_field_descriptor(result).is_some_and(|end| end.is_empty());
-        }
-        match after_field_descriptor(rest) {
-            Some(after) => rest = after,
-            None => return false,
-        }
-    }
-}
-
-/// What follows a field descriptor (4.3.2).
-fn after_field_descriptor(symbol: &[u8]) -> Option<&[u8]> {
-    let dimensions = symbol.iter().take_while(|&&byte| byte == b'[').count();
-    match symbol[dimensions..].split_first()? {
-        (b'B' | b'C' | b'D' | b'F' | b'I' | b'J' | b'S' | b'Z', rest) => Some(rest),
-        (b'L', rest) => {
-            let end = rest.iter().position(|&byte| byte == b';')?;
-            is_class_name(&rest[..end]).then(|| &rest[end + 1..])
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn descriptors_are_told_from_garbage() {
-        for good in [
-            "()V",
-            "(Ljava/lang/Object;)Z",
-            "(I[[JLa/B;D)[Ljava/lang/String;",
-            "([[[[I)J",
-        ] {
-            assert!(is_method_descriptor(good.as_bytes()), "{good}");
-        }
-        for bad in [
-            "", "()", "V", "(V)V", "(L;)V", "(I", "()VV", "()Lx", "(Q)V", "()[", "([)V", "(\0)V",
-            "()[V",
-        ] {
-            assert!(!is_method_descriptor(bad.as_bytes()), "{bad}");
-        }
-    }
-
-    #[test]
-    fn names_are_what_the_class_file_allows() {
-        for good in ["a", "<init>", "with blank", "größe", "lambda$main$0"] {
-            assert!(is_method_name(good.as_bytes()), "{good}");
-        }
-        for bad in [
-            &b""[..],
-            b"a.b",
-            b"a/b",
-            b"a;",
-            b"[a",
-            b"a\0",
-            b"\xF0\x9F\x98\x80",
-        ] {
-            assert!(!is_method_name(bad), "{bad:?}");
-        }
-        assert!(is_class_name(
-            b"java/lang/invoke/LambdaForm$MH+0x00007f0001234000"
-        ));
-        assert!(!is_class_name(b"[I") && !is_class_name(b"La/B;"));
-    }
-
-    #[test]
-    fn symbols_come_out_in_the_usual_encoding() {
-        assert_eq!(
-            text(b"na\xC3\xAFve\xC0\x80\xED\xA0\xBD\xED\xB8\x80"),
-            "naïve\0😀"
-        );
-        // Half of a pair is legal in a class file.
-        assert_eq!(text(b"a\xED\xA0\xBDb"), "a\u{FFFD}\u{FFFD}\u{FFFD}b");
-    }
 
     #[test]
     fn every_reason_has_its_place_and_its_name() {
