@@ -7,7 +7,7 @@ use crate::frame::{FrameName, NO_STACK, TRUNCATED};
 use crate::kind::{FAMILIES, Kind, SOURCES, Source};
 
 /// The name of a thread that the file does not name.
-const UNKNOWN_THREAD: &str = "[unknown thread]";
+const UNKNOWN_THREAD: &str = "unknown thread";
 
 /// One distinct stack of one thread in one state, with the sum of its samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
