@@ -29,7 +29,11 @@ use jni_sys::{JavaVM, jint};
 /// # Safety
 /// For the JVM to call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn Agent_OnLoad(vm: *mut JavaVM, options: *mut c_char, _: *mut c_void) -> jint {
+pub unsafe extern "C" fn Agent_OnLoad(
+    vm: *mut JavaVM,
+    options: *mut c_char,
+    _: *mut c_void,
+) -> jint {
     // SAFETY: the JVM's own arguments.
     catching(|| unsafe { lifecycle::load(vm, options, false) })
 }
@@ -39,7 +43,11 @@ pub unsafe extern "C" fn Agent_OnLoad(vm: *mut JavaVM, options: *mut c_char, _: 
 /// # Safety
 /// For the JVM to call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn Agent_OnAttach(vm: *mut JavaVM, options: *mut c_char, _: *mut c_void) -> jint {
+pub unsafe extern "C" fn Agent_OnAttach(
+    vm: *mut JavaVM,
+    options: *mut c_char,
+    _: *mut c_void,
+) -> jint {
     catching(|| {
         // SAFETY: the JVM's own arguments, on its attach listener thread.
         unsafe {

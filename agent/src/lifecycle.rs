@@ -12,7 +12,7 @@ use once_cell::sync::OnceCell;
 use crate::hotspot::{self, Flags, SafeReader, VmStructs};
 use crate::jvmti::{Jvmti, callbacks};
 use crate::logging;
-use crate::options::{self, Action, Parsed, Severity, Sources};
+use crate::options::{self, Action, Parsed, Sources};
 use crate::session::Session;
 
 /// What loading leaves for the start.
@@ -51,11 +51,17 @@ impl Sources for ProcessSources {
 pub(crate) unsafe fn load(vm: *mut JavaVM, options: *const c_char, attached: bool) -> jint {
     // SAFETY: the JVM's own arguments.
     let (jvmti, text) = unsafe {
-        let text = if options.is_null() { String::new() } else { CStr::from_ptr(options).to_string_lossy().into_owned() };
+        let text = if options.is_null() {
+            String::new()
+        } else {
+            CStr::from_ptr(options).to_string_lossy().into_owned()
+        };
         match Jvmti::new(vm) {
             Ok(jvmti) => (jvmti, text),
             Err(error) => {
-                eprintln!("[jprof] this JVM gives no JVMTI environment ({error}): nothing is profiled");
+                eprintln!(
+                    "[jprof] this JVM gives no JVMTI environment ({error}): nothing is profiled"
+                );
                 return jni_sys::JNI_OK;
             }
         }
@@ -65,8 +71,10 @@ pub(crate) unsafe fn load(vm: *mut JavaVM, options: *const c_char, attached: boo
     for complaint in &parsed.complaints {
         log::warn!("{complaint}");
     }
-    let wrong = parsed.complaints.iter().any(|complaint| complaint.severity == Severity::Wrong);
-    if parsed.options.strict && wrong {
+    for setting in parsed.settings() {
+        log::info!("{}={} ({})", setting.name, setting.value, setting.origin);
+    }
+    if parsed.refuses_start() {
         log::error!("strict: the start is refused because of the options");
         return jni_sys::JNI_ERR;
     }
@@ -84,7 +92,11 @@ pub(crate) unsafe fn load(vm: *mut JavaVM, options: *const c_char, attached: boo
     }
     if LOADED.set(Loaded { vm, jvmti, parsed }).is_err() {
         log::error!("jprof is loaded in this JVM already: this load changes nothing");
-        return if attached { jni_sys::JNI_ERR } else { jni_sys::JNI_OK };
+        return if attached {
+            jni_sys::JNI_ERR
+        } else {
+            jni_sys::JNI_OK
+        };
     }
     if let Err(error) = callbacks::enable(jvmti) {
         log::error!("the JVM refuses its events: {error}; nothing is profiled");
@@ -103,11 +115,19 @@ fn check_jvm(jvmti: Jvmti) -> Result<(), String> {
     let text = jvmti.system_property("java.vm.version").unwrap_or_default();
     match hotspot::JavaVersion::parse(&text) {
         Some(version) if version.is_known() => {}
-        Some(version) => return Err(format!("Java {version} is not known to this version of jprof (8 to 25 are)")),
+        Some(version) => {
+            return Err(format!(
+                "Java {version} is not known to this version of jprof (8 to 25 are)"
+            ));
+        }
         None => return Err(format!("the JVM's version {text} is not understood")),
     }
-    if let hotspot::version::AgctAdvice::Risky { bug, effect } = hotspot::version::agct_advice(&text) {
-        log::warn!("AsyncGetCallTrace of Java {text} has a rare bug ({bug}: {effect}); an update of the JDK mends it");
+    if let hotspot::version::AgctAdvice::Risky { bug, effect } =
+        hotspot::version::agct_advice(&text)
+    {
+        log::warn!(
+            "AsyncGetCallTrace of Java {text} has a rare bug ({bug}: {effect}); an update of the JDK mends it"
+        );
     }
     Ok(())
 }
@@ -128,7 +148,9 @@ fn ask_for_debug_info() {
 pub(crate) unsafe fn start(env: *mut JNIEnv) {
     let Some(loaded) = LOADED.get() else { return };
     // SAFETY: once_cell lets one caller in, and the caller vouches for `env`.
-    let started = SESSION.get_or_try_init(|| unsafe { Session::start(loaded.vm, loaded.jvmti, env, &loaded.parsed) });
+    let started = SESSION.get_or_try_init(|| unsafe {
+        Session::start(loaded.vm, loaded.jvmti, env, &loaded.parsed)
+    });
     if let Err(reason) = started {
         log::error!("{reason}; nothing is profiled");
     }

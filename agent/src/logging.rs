@@ -19,11 +19,21 @@ pub(crate) fn install(target: &LogTarget, level: LevelFilter) {
     let (file, problem) = match target {
         LogTarget::File(path) => match OpenOptions::new().create(true).append(true).open(path) {
             Ok(file) => (Some(Mutex::new(file)), None),
-            Err(error) => (None, Some(format!("log={} cannot be opened: {error}; standard error is used", path.display()))),
+            Err(error) => (
+                None,
+                Some(format!(
+                    "log={} cannot be opened: {error}; standard error is used",
+                    path.display()
+                )),
+            ),
         },
         LogTarget::Stderr | LogTarget::Stdout => (None, None),
     };
-    let sink = Sink { file, to_stdout: *target == LogTarget::Stdout, level };
+    let sink = Sink {
+        file,
+        to_stdout: *target == LogTarget::Stdout,
+        level,
+    };
     // A second load finds the log installed by the first one: it stays.
     if log::set_boxed_logger(Box::new(sink)).is_ok() {
         log::set_max_level(level);
@@ -52,7 +62,10 @@ impl Log for Sink {
         // One write per line, so that lines of several threads do not mix. There is nobody to tell
         // about a log that cannot be written.
         let _ = match &self.file {
-            Some(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes()),
+            Some(file) => file
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .write_all(line.as_bytes()),
             None if self.to_stdout => io::stdout().lock().write_all(line.as_bytes()),
             None => io::stderr().lock().write_all(line.as_bytes()),
         };
@@ -62,5 +75,7 @@ impl Log for Sink {
 }
 
 fn is_ours(target: &str) -> bool {
-    ["jprof", "ingest_client", "jfr_writer"].iter().any(|name| target.starts_with(name))
+    ["jprof", "ingest_client", "jfr_writer"]
+        .iter()
+        .any(|name| target.starts_with(name))
 }

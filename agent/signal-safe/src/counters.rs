@@ -38,8 +38,8 @@ counters! {
     DropStripesBusy => "drop_stripes_busy",
     /// The stripe's ring had no room: the recorder lags.
     DropRingFull => "drop_ring_full",
-    /// The thread used less than half an interval of CPU since its previous sample; its time
-    /// goes into the next one.
+    /// The thread's samples already stand for more CPU time than it has used: an event's clock
+    /// ran ahead of the thread's.
     DropTooEarly => "drop_too_early",
     /// A late signal that belongs to a thread which has ended or to a closed event.
     StaleSignal => "stale_signals",

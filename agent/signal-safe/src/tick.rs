@@ -175,7 +175,7 @@ impl Sampler {
         self.counters.count(Counter::Tick);
         let now = clock::monotonic_nanos();
         let cpu = clock::thread_cpu_nanos();
-        let weight = slot.weight_at(cpu, self.interval_nanos);
+        let weight = slot.tick_weight_at(cpu, self.interval_nanos);
         if weight == 0 {
             self.counters.count(Counter::DropTooEarly);
         } else {

@@ -50,10 +50,19 @@ impl CpuTimers {
             tv_sec: (self.period_nanos / 1_000_000_000) as libc::time_t,
             tv_nsec: (self.period_nanos % 1_000_000_000) as libc::c_long,
         };
-        let setting = libc::itimerspec { it_interval: period, it_value: period };
+        let setting = libc::itimerspec {
+            it_interval: period,
+            it_value: period,
+        };
         // SAFETY: timer_settime(2) reads the setting and is asked for no old value.
         let result = unsafe {
-            libc::syscall(libc::SYS_timer_settime, id, 0, &raw const setting, ptr::null_mut::<libc::itimerspec>())
+            libc::syscall(
+                libc::SYS_timer_settime,
+                id,
+                0,
+                &raw const setting,
+                ptr::null_mut::<libc::itimerspec>(),
+            )
         };
         if result == -1 {
             let error = io::Error::last_os_error();
@@ -75,10 +84,23 @@ fn create(tid: u32, value: usize) -> io::Result<i32> {
     let mut event: libc::sigevent = unsafe { mem::zeroed() };
     event.sigev_notify = libc::SIGEV_THREAD_ID;
     event.sigev_signo = TICK_SIGNAL;
-    event.sigev_value = libc::sigval { sival_ptr: value as *mut libc::c_void };
+    event.sigev_value = libc::sigval {
+        sival_ptr: value as *mut libc::c_void,
+    };
     event.sigev_notify_thread_id = tid.cast_signed();
     let mut id: i32 = 0;
     // SAFETY: timer_create(2) reads the event and writes the kernel's timer id, an int.
-    let result = unsafe { libc::syscall(libc::SYS_timer_create, thread_clock_id(tid), &raw const event, &raw mut id) };
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(id) }
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_timer_create,
+            thread_clock_id(tid),
+            &raw const event,
+            &raw mut id,
+        )
+    };
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(id)
+    }
 }

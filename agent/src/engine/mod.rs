@@ -50,11 +50,22 @@ pub fn base_period_nanos(interval_nanos: u64) -> u64 {
 #[must_use]
 pub fn choose(event: &Event, period_nanos: u64) -> Choice {
     match event {
-        Event::None => Choice { engine: None, reason: "no CPU samples: event=none".to_owned(), refused: false },
+        Event::None => Choice {
+            engine: None,
+            reason: "no CPU samples: event=none".to_owned(),
+            refused: false,
+        },
         Event::Cpu => choose_for_cpu(period_nanos),
         Event::CpuTimer => match CpuTimers::new(period_nanos).try_out() {
-            Ok(()) => chosen(None, period_nanos, "ctimer", "CPU timers, as asked".to_owned()),
-            Err(error) => refused(&format!("event=ctimer cannot be had: timer_create: {error}")),
+            Ok(()) => chosen(
+                None,
+                period_nanos,
+                "ctimer",
+                "CPU timers, as asked".to_owned(),
+            ),
+            Err(error) => refused(&format!(
+                "event=ctimer cannot be had: timer_create: {error}"
+            )),
         },
         Event::Perf(name) => match PerfEvents::by_name(name, period_nanos) {
             Some(perf) => match perf.try_out() {
@@ -67,7 +78,9 @@ pub fn choose(event: &Event, period_nanos: u64) -> Choice {
                     perf_events::explain(&error)
                 )),
             },
-            None => refused(&format!("event={name} is not known to this version; no CPU samples are taken. Try event=cpu")),
+            None => refused(&format!(
+                "event={name} is not known to this version; no CPU samples are taken. Try event=cpu"
+            )),
         },
     }
 }
@@ -75,13 +88,21 @@ pub fn choose(event: &Event, period_nanos: u64) -> Choice {
 fn choose_for_cpu(period_nanos: u64) -> Choice {
     let perf = PerfEvents::cpu_clock(period_nanos, true);
     let refusal = match perf.try_out() {
-        Ok(()) => return chosen(Some(perf), period_nanos, "perf_events", "perf events (cpu-clock, user and kernel)".to_owned()),
+        Ok(()) => {
+            return chosen(
+                Some(perf),
+                period_nanos,
+                "perf_events",
+                "perf events (cpu-clock, user and kernel)".to_owned(),
+            );
+        }
         Err(error) => perf_events::explain(&error),
     };
     let timers = CpuTimers::new(period_nanos);
     let timer_error = match timers.try_out() {
         Ok(()) => {
-            let reason = format!("CPU timers, since perf events with kernel ticks are refused: {refusal}");
+            let reason =
+                format!("CPU timers, since perf events with kernel ticks are refused: {refusal}");
             return chosen(None, period_nanos, "ctimer", reason);
         }
         Err(error) => error,
@@ -102,13 +123,30 @@ fn choose_for_cpu(period_nanos: u64) -> Choice {
     }
 }
 
-fn chosen(perf: Option<PerfEvents>, period_nanos: u64, name: &'static str, reason: String) -> Choice {
-    let engine = Engine { perf, timers: CpuTimers::new(period_nanos), name };
-    Choice { engine: Some(engine), reason: format!("CPU engine: {reason}"), refused: false }
+fn chosen(
+    perf: Option<PerfEvents>,
+    period_nanos: u64,
+    name: &'static str,
+    reason: String,
+) -> Choice {
+    let engine = Engine {
+        perf,
+        timers: CpuTimers::new(period_nanos),
+        name,
+    };
+    Choice {
+        engine: Some(engine),
+        reason: format!("CPU engine: {reason}"),
+        refused: false,
+    }
 }
 
 fn refused(reason: &str) -> Choice {
-    Choice { engine: None, reason: reason.to_owned(), refused: true }
+    Choice {
+        engine: None,
+        reason: reason.to_owned(),
+        refused: true,
+    }
 }
 
 impl Engine {

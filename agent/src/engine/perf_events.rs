@@ -60,7 +60,13 @@ impl PerfEvents {
 
     fn new(event: Software, period: u64, kernel: bool) -> Self {
         let allowed = open_file_limit() / limits::FD_SHARE;
-        Self { event, period, kernel, open: AtomicU64::new(0), allowed }
+        Self {
+            event,
+            period,
+            kernel,
+            open: AtomicU64::new(0),
+            allowed,
+        }
     }
 
     /// Opens and closes an event on the calling thread.
@@ -86,12 +92,19 @@ impl PerfEvents {
     fn open_counted(&self, table: &ThreadTable, key: ThreadKey, tid: u32) -> io::Result<()> {
         let event = self.event_of(tid)?;
         let fd = event.as_raw_fd();
-        let owner = OwnerEx { kind: F_OWNER_TID, pid: tid.cast_signed() };
+        let owner = OwnerEx {
+            kind: F_OWNER_TID,
+            pid: tid.cast_signed(),
+        };
         // SAFETY: fcntl on an own descriptor; F_SETOWN_EX reads the structure (fcntl(2)).
         unsafe {
             check(libc::fcntl(fd, F_SETOWN_EX, &raw const owner))?;
             check(libc::fcntl(fd, F_SETSIG, TICK_SIGNAL))?;
-            check(libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK))?;
+            check(libc::fcntl(
+                fd,
+                libc::F_SETFL,
+                libc::O_ASYNC | libc::O_NONBLOCK,
+            ))?;
         }
         if let Some(slot) = table.get(key) {
             slot.set_period_nanos(self.period);
@@ -116,8 +129,15 @@ impl PerfEvents {
     }
 
     fn event_of(&self, tid: u32) -> io::Result<OwnedFd> {
-        let mut builder = Builder::new().kind(PerfEvent::Software(self.event)).observe_pid(tid.cast_signed()).any_cpu();
-        builder.sample_period(self.period).wakeup_events(1).exclude_kernel(!self.kernel).exclude_hv(true);
+        let mut builder = Builder::new()
+            .kind(PerfEvent::Software(self.event))
+            .observe_pid(tid.cast_signed())
+            .any_cpu();
+        builder
+            .sample_period(self.period)
+            .wakeup_events(1)
+            .exclude_kernel(!self.kernel)
+            .exclude_hv(true);
         // SAFETY: `into_raw_fd` gives the descriptor away; it has no other owner.
         let event = unsafe { OwnedFd::from_raw_fd(builder.build()?.into_raw_fd()) };
         // SAFETY: fcntl on an own descriptor. The crate opens without PERF_FLAG_FD_CLOEXEC.
@@ -132,19 +152,30 @@ pub(super) fn explain(error: &io::Error) -> String {
         Some(libc::EACCES | libc::EPERM) => format!(
             "{error}; sysctl kernel.perf_event_paranoid=1, or CAP_PERFMON, or a seccomp profile that allows perf_event_open, would permit it"
         ),
-        Some(libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP) => format!("{error}; this machine has no such counter"),
-        Some(libc::ENOSYS) => format!("{error}; the kernel or its seccomp filter has no perf_event_open"),
+        Some(libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP) => {
+            format!("{error}; this machine has no such counter")
+        }
+        Some(libc::ENOSYS) => {
+            format!("{error}; the kernel or its seccomp filter has no perf_event_open")
+        }
         _ => error.to_string(),
     }
 }
 
 fn open_file_limit() -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: getrlimit fills in the structure.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     if result == 0 { limit.rlim_cur } else { 1024 }
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

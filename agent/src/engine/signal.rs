@@ -19,7 +19,10 @@ pub struct Installed(libc::sigaction);
 
 impl std::fmt::Debug for Installed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Installed").field(&self.previous()).finish()
+        formatter
+            .debug_tuple("Installed")
+            .field(&self.previous())
+            .finish()
     }
 }
 
@@ -27,7 +30,10 @@ impl Installed {
     /// As the handler needs it to pass signals on.
     #[must_use]
     pub fn previous(&self) -> PreviousHandler {
-        PreviousHandler { address: self.0.sa_sigaction, takes_info: self.0.sa_flags & libc::SA_SIGINFO != 0 }
+        PreviousHandler {
+            address: self.0.sa_sigaction,
+            takes_info: self.0.sa_flags & libc::SA_SIGINFO != 0,
+        }
     }
 }
 

@@ -53,7 +53,11 @@ impl JavaThreads {
     ///
     /// # Safety
     /// `vm` is the JVM, `env` the calling thread's own, and the JVM is in its live phase.
-    pub unsafe fn learn(vm: *mut JavaVM, jvmti: Jvmti, env: *mut JNIEnv) -> Result<Self, &'static str> {
+    pub unsafe fn learn(
+        vm: *mut JavaVM,
+        jvmti: Jvmti,
+        env: *mut JNIEnv,
+    ) -> Result<Self, &'static str> {
         // SAFETY: see the module.
         unsafe {
             let functions = &(**env).v1_2;
@@ -74,11 +78,21 @@ impl JavaThreads {
             if eetop.is_null() || id.is_null() {
                 return Err("java.lang.Thread has no field eetop or tid");
             }
-            let mut threads = Self { vm, jvmti, eetop, id, env_distance: 0 };
-            let current = jvmti.current_thread().ok_or("GetCurrentThread is refused")?;
+            let mut threads = Self {
+                vm,
+                jvmti,
+                eetop,
+                id,
+                env_distance: 0,
+            };
+            let current = jvmti
+                .current_thread()
+                .ok_or("GetCurrentThread is refused")?;
             let java_thread = threads.java_thread(env, current);
             (functions.DeleteLocalRef)(env, current);
-            threads.env_distance = (env as usize).checked_sub(java_thread).ok_or("the thread object is not understood")?;
+            threads.env_distance = (env as usize)
+                .checked_sub(java_thread)
+                .ok_or("the thread object is not understood")?;
             Ok(threads)
         }
     }
@@ -108,7 +122,9 @@ impl JavaThreads {
     /// `env` is the calling thread's own.
     #[must_use]
     pub unsafe fn live_threads(&self, env: *mut JNIEnv) -> Vec<LiveThread> {
-        let Ok(threads) = self.jvmti.all_threads() else { return Vec::new() };
+        let Ok(threads) = self.jvmti.all_threads() else {
+            return Vec::new();
+        };
         // SAFETY: the references came from JVMTI for this thread and are given back one by one.
         threads
             .into_iter()
@@ -117,7 +133,11 @@ impl JavaThreads {
                 let identity = self.identity(env, thread);
                 ((**env).v1_2.DeleteLocalRef)(env, thread);
                 let identity = identity.filter(|_| java_thread != 0)?;
-                Some(LiveThread { java_thread, env: java_thread + self.env_distance, identity })
+                Some(LiveThread {
+                    java_thread,
+                    env: java_thread + self.env_distance,
+                    identity,
+                })
             })
             .collect()
     }
@@ -139,7 +159,11 @@ impl JavaThreads {
         let mut env: *mut c_void = ptr::null_mut();
         // SAFETY: `vm` is the JVM; it copies the arguments and writes the environment.
         let code = unsafe {
-            ((**self.vm).v1_4.AttachCurrentThreadAsDaemon)(self.vm, &raw mut env, (&raw mut arguments).cast())
+            ((**self.vm).v1_4.AttachCurrentThreadAsDaemon)(
+                self.vm,
+                &raw mut env,
+                (&raw mut arguments).cast(),
+            )
         };
         (code == jni_sys::JNI_OK && !env.is_null()).then_some(env.cast())
     }

@@ -33,10 +33,20 @@ fn read(env: &mut Env<'_>) -> Result<Vec<(String, String)>, Error> {
             )?
             .l()?;
         let names = env
-            .call_method(&properties, jni_str!("stringPropertyNames"), jni_sig!("()Ljava/util/Set;"), &[])?
+            .call_method(
+                &properties,
+                jni_str!("stringPropertyNames"),
+                jni_sig!("()Ljava/util/Set;"),
+                &[],
+            )?
             .l()?;
         let names = env
-            .call_method(&names, jni_str!("toArray"), jni_sig!("()[Ljava/lang/Object;"), &[])?
+            .call_method(
+                &names,
+                jni_str!("toArray"),
+                jni_sig!("()[Ljava/lang/Object;"),
+                &[],
+            )?
             .l()?;
         let names = env.cast_local::<JObjectArray<JObject>>(names)?;
         let count = names.len(env)?;
@@ -64,6 +74,10 @@ fn pair(
             &[(&name).into()],
         )?
         .l()?;
-    let value = if value.is_null() { String::new() } else { env.cast_local::<JString>(value)?.try_to_string(env)? };
+    let value = if value.is_null() {
+        String::new()
+    } else {
+        env.cast_local::<JString>(value)?.try_to_string(env)?
+    };
     Ok((name.try_to_string(env)?, value))
 }

@@ -37,7 +37,9 @@ pub(crate) fn enable(jvmti: Jvmti) -> Result<(), JvmtiError> {
         sys::JVMTI_EVENT_CLASS_LOAD,
         sys::JVMTI_EVENT_CLASS_PREPARE,
     ];
-    events.into_iter().try_for_each(|event| jvmti.notify(event, true))
+    events
+        .into_iter()
+        .try_for_each(|event| jvmti.notify(event, true))
 }
 
 fn guarded(what: &str, body: impl FnOnce()) {
@@ -57,35 +59,58 @@ unsafe extern "C" fn vm_death(_: *mut sys::jvmtiEnv, _: *mut JNIEnv) {
 
 unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread: jobject) {
     guarded("ThreadStart", || {
-        let Some(session) = lifecycle::session() else { return };
+        let Some(session) = lifecycle::session() else {
+            return;
+        };
         let registry = session.registry;
         // A thread that no hook announced was born since: all of its time is its own.
-        let Some(key) = registry.register(current_tid(), 0) else { return };
+        let Some(key) = registry.register(current_tid(), 0) else {
+            return;
+        };
         registry.set_java_env(key, env as usize);
         // SAFETY: the environment and the reference are this thread's.
-        let identity = session.java.as_ref().and_then(|java| unsafe { java.identity(env, thread) });
+        let identity = session
+            .java
+            .as_ref()
+            .and_then(|java| unsafe { java.identity(env, thread) });
         if let Some(identity) = identity.filter(|_| !registry.is_own(key)) {
             let nanos = monotonic_nanos();
-            registry.announce(ThreadEvent::Java { key, nanos, identity, begins: true, parent: None });
+            registry.announce(ThreadEvent::Java {
+                key,
+                nanos,
+                identity,
+                begins: true,
+                parent: None,
+            });
         }
     });
 }
 
 unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobject) {
     guarded("ThreadEnd", || {
-        let Some(session) = lifecycle::session() else { return };
+        let Some(session) = lifecycle::session() else {
+            return;
+        };
         let tid = current_tid();
         if let Some(key) = session.registry.java_thread_ends(tid)
             && !session.registry.is_own(key)
         {
-            session.registry.announce(ThreadEvent::JavaEnd { key, nanos: monotonic_nanos() });
+            session.registry.announce(ThreadEvent::JavaEnd {
+                key,
+                nanos: monotonic_nanos(),
+            });
         }
     });
 }
 
 unsafe extern "C" fn class_load(_: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobject, _: jclass) {}
 
-unsafe extern "C" fn class_prepare(jvmti: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobject, class: jclass) {
+unsafe extern "C" fn class_prepare(
+    jvmti: *mut sys::jvmtiEnv,
+    _: *mut JNIEnv,
+    _: jobject,
+    class: jclass,
+) {
     guarded("ClassPrepare", || {
         // SAFETY: the environment is ours and the class is this thread's reference. A class whose
         // ids cannot be made has frames without names, which are counted there.

@@ -46,7 +46,8 @@ impl Jvmti {
     pub unsafe fn new(vm: *mut JavaVM) -> Result<Self, JvmtiError> {
         let mut env: *mut c_void = ptr::null_mut();
         // SAFETY: `vm` is a JVM by contract; GetEnv writes one pointer.
-        let code = unsafe { ((**vm).v1_2.GetEnv)(vm, &raw mut env, sys::JVMTI_VERSION_1_2.cast_signed()) };
+        let code =
+            unsafe { ((**vm).v1_2.GetEnv)(vm, &raw mut env, sys::JVMTI_VERSION_1_2.cast_signed()) };
         if code != jni_sys::JNI_OK || env.is_null() {
             return Err(JvmtiError::NOT_AVAILABLE);
         }
@@ -81,7 +82,12 @@ impl Jvmti {
     pub fn set_callbacks(&self, callbacks: &sys::jvmtiEventCallbacks) -> Result<(), JvmtiError> {
         // SAFETY: the JVM copies the table; a size larger than it knows is accepted (8 included).
         unsafe {
-            call!(self, SetEventCallbacks, callbacks, mem::size_of::<sys::jvmtiEventCallbacks>() as jint)
+            call!(
+                self,
+                SetEventCallbacks,
+                callbacks,
+                mem::size_of::<sys::jvmtiEventCallbacks>() as jint
+            )
         }
     }
 
@@ -90,7 +96,11 @@ impl Jvmti {
     /// # Errors
     /// As JVMTI's `SetEventNotificationMode`.
     pub fn notify(&self, event: sys::jvmtiEvent, on: bool) -> Result<(), JvmtiError> {
-        let mode = if on { sys::JVMTI_ENABLE } else { sys::JVMTI_DISABLE };
+        let mode = if on {
+            sys::JVMTI_ENABLE
+        } else {
+            sys::JVMTI_DISABLE
+        };
         // SAFETY: see the module. The function is variadic in C only for future use.
         unsafe { call!(self, SetEventNotificationMode, mode, event, ptr::null_mut()) }
     }
@@ -108,7 +118,13 @@ impl Jvmti {
         let mut methods: *mut jmethodID = ptr::null_mut();
         // SAFETY: see the module.
         unsafe {
-            call!(self, GetClassMethods, class, &raw mut count, &raw mut methods)?;
+            call!(
+                self,
+                GetClassMethods,
+                class,
+                &raw mut count,
+                &raw mut methods
+            )?;
             self.deallocate(methods.cast());
         }
         Ok(())
@@ -170,7 +186,9 @@ impl Jvmti {
             return Ok(Vec::new());
         }
         // SAFETY: JVMTI filled in `count` elements; they are copied before the memory goes back.
-        let copy = unsafe { std::slice::from_raw_parts(array, usize::try_from(count).unwrap_or(0)) }.to_vec();
+        let copy =
+            unsafe { std::slice::from_raw_parts(array, usize::try_from(count).unwrap_or(0)) }
+                .to_vec();
         self.deallocate(array.cast());
         Ok(copy)
     }
@@ -206,9 +224,13 @@ fn modified_utf8_to_string(bytes: &[u8]) -> String {
     while let [first, tail @ ..] = rest {
         let (unit, used) = match (first, tail) {
             (0x00..=0x7f, _) => (u16::from(*first), 1),
-            (0xc0..=0xdf, [second, ..]) => ((u16::from(first & 0x1f) << 6) | u16::from(second & 0x3f), 2),
+            (0xc0..=0xdf, [second, ..]) => {
+                ((u16::from(first & 0x1f) << 6) | u16::from(second & 0x3f), 2)
+            }
             (0xe0..=0xef, [second, third, ..]) => (
-                (u16::from(first & 0x0f) << 12) | (u16::from(second & 0x3f) << 6) | u16::from(third & 0x3f),
+                (u16::from(first & 0x0f) << 12)
+                    | (u16::from(second & 0x3f) << 6)
+                    | u16::from(third & 0x3f),
                 3,
             ),
             _ => (0xfffd, 1),
@@ -226,7 +248,10 @@ mod tests {
     #[test]
     fn surrogate_pairs_zero_and_rubbish_become_text() {
         assert_eq!(modified_utf8_to_string("Grüße".as_bytes()), "Grüße");
-        assert_eq!(modified_utf8_to_string(b"\xed\xa0\xbd\xed\xb8\x80"), "\u{1f600}");
+        assert_eq!(
+            modified_utf8_to_string(b"\xed\xa0\xbd\xed\xb8\x80"),
+            "\u{1f600}"
+        );
         assert_eq!(modified_utf8_to_string(b"a\xc0\x80b"), "a\0b");
         assert_eq!(modified_utf8_to_string(b"\xff\xed"), "\u{fffd}\u{fffd}");
     }

@@ -14,7 +14,11 @@ impl JvmtiError {
     pub const NOT_AVAILABLE: Self = Self(sys::JVMTI_ERROR_NOT_AVAILABLE);
 
     pub(crate) fn check(code: sys::jvmtiError) -> Result<(), Self> {
-        if code == sys::JVMTI_ERROR_NONE { Ok(()) } else { Err(Self(code)) }
+        if code == sys::JVMTI_ERROR_NONE {
+            Ok(())
+        } else {
+            Err(Self(code))
+        }
     }
 }
 

@@ -16,12 +16,18 @@ pub(super) struct CpuAccount {
 
 impl CpuAccount {
     pub(super) const fn new(process_cpu_nanos: u64, interval_nanos: u64) -> Self {
-        Self { start: process_cpu_nanos, claimed: 0, interval_nanos }
+        Self {
+            start: process_cpu_nanos,
+            claimed: 0,
+            interval_nanos,
+        }
     }
 
     /// A sample of this weight was seen.
     pub(super) const fn claim(&mut self, weight: u64) {
-        self.claimed = self.claimed.saturating_add(weight.saturating_mul(self.interval_nanos));
+        self.claimed = self
+            .claimed
+            .saturating_add(weight.saturating_mul(self.interval_nanos));
     }
 
     /// The weight that nobody living will claim, given the process's clock now and what living

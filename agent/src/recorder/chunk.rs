@@ -4,14 +4,16 @@ use std::fs::File;
 use std::io::BufWriter;
 
 use jfr_writer::{
-    ChunkEnd, ChunkStart, ChunkWriter, ClassRef, Dialect, Event, ExecutionMode, ExecutionSample, Frame, FrameKind,
-    MethodId, MethodRef, StackTraceId, ThreadId, ThreadRef, ThreadState, WriteError,
+    ChunkEnd, ChunkStart, ChunkWriter, ClassRef, Dialect, Event, ExecutionMode, ExecutionSample,
+    Frame, FrameKind, MethodId, MethodRef, StackTraceId, ThreadId, ThreadRef, ThreadState,
+    WriteError,
 };
 use jprof_signal_safe::record::RecordView;
 use jprof_signal_safe::threads::ThreadKey;
 use jprof_signal_safe::walker::Failure;
 use rustc_hash::FxHashMap;
 
+use super::roster::ThreadFacts;
 use super::stack_key::StackKey;
 use crate::hotspot::line_numbers::LineNumbers;
 use crate::hotspot::names::{MethodResolver, ResolveError};
@@ -43,7 +45,8 @@ pub(super) struct OpenChunk {
     stacks: FxHashMap<StackKey, StackTraceId>,
     methods: FxHashMap<usize, KnownMethod>,
     labels: FxHashMap<Box<str>, MethodId>,
-    threads: FxHashMap<ThreadKey, ThreadId>,
+    /// By native thread and Java thread id.
+    threads: FxHashMap<(ThreadKey, u64), ThreadId>,
     ended_threads: Option<ThreadId>,
     frames: Vec<Frame>,
     samples: u64,
@@ -92,32 +95,34 @@ impl OpenChunk {
         self.writer.write(event)
     }
 
-    /// The chunk's id of a thread, made by `describe` when it is new.
-    pub(super) fn thread(&mut self, key: ThreadKey, describe: impl FnOnce() -> super::roster::ThreadFacts) -> ThreadId {
-        if let Some(&id) = self.threads.get(&key) {
-            return id;
-        }
-        let facts = describe();
-        let id = self.writer.thread(&facts.as_ref());
-        self.threads.insert(key, id);
-        id
+    /// The chunk's id of a thread.
+    pub(super) fn thread(&mut self, key: ThreadKey, facts: &ThreadFacts) -> ThreadId {
+        *self
+            .threads
+            .entry((key, facts.java_id()))
+            .or_insert_with(|| self.writer.thread(&facts.as_ref()))
     }
 
     /// The pseudo-thread of CPU time that no living thread can be asked about.
     pub(super) fn ended_threads(&mut self) -> ThreadId {
         *self.ended_threads.get_or_insert_with(|| {
-            self.writer.thread(&ThreadRef { os_id: 0, os_name: "[ended threads]", java_id: 0, java_name: None })
+            self.writer.thread(&ThreadRef {
+                os_id: 0,
+                os_name: "[ended threads]",
+                java_id: 0,
+                java_name: None,
+            })
         })
     }
 
-    /// The threads that the chunk refers to.
+    /// The native threads that the chunk refers to.
     pub(super) fn thread_keys(&self) -> Vec<ThreadKey> {
-        self.threads.keys().copied().collect()
+        self.threads.keys().map(|&(key, _)| key).collect()
     }
 
     /// Gives a thread the names it has now.
-    pub(super) fn rename_thread(&mut self, key: ThreadKey, facts: &super::roster::ThreadFacts) {
-        if let Some(&id) = self.threads.get(&key) {
+    pub(super) fn rename_thread(&mut self, key: ThreadKey, facts: &ThreadFacts) {
+        if let Some(&id) = self.threads.get(&(key, facts.java_id())) {
             self.writer.rename_thread(id, &facts.as_ref());
         }
     }
@@ -159,9 +164,17 @@ impl OpenChunk {
         let native = bci == NATIVE_METHOD;
         Frame {
             method: known.id,
-            line: known.lines.as_ref().and_then(|lines| lines.line(bci)).map_or(0, u32::from),
+            line: known
+                .lines
+                .as_ref()
+                .and_then(|lines| lines.line(bci))
+                .map_or(0, u32::from),
             bytecode_index: bci.max(0),
-            kind: if native { FrameKind::Native } else { known.kind },
+            kind: if native {
+                FrameKind::Native
+            } else {
+                known.kind
+            },
         }
     }
 
@@ -171,10 +184,15 @@ impl OpenChunk {
         resolver: Option<&MethodResolver>,
         lost: &mut dyn FnMut(Option<ResolveError>),
     ) -> KnownMethod {
-        let described = resolver.ok_or(None).and_then(|resolver| resolver.describe(method as u64).map_err(Some));
+        let described = resolver
+            .ok_or(None)
+            .and_then(|resolver| resolver.describe(method as u64).map_err(Some));
         match described {
             Ok(found) => {
-                let class = self.writer.class(&ClassRef { name: &found.class_name, modifiers: 0 });
+                let class = self.writer.class(&ClassRef {
+                    name: &found.class_name,
+                    modifiers: 0,
+                });
                 let id = self.writer.method(&MethodRef {
                     class,
                     name: &found.name,
@@ -187,7 +205,11 @@ impl OpenChunk {
                     (false, true) => FrameKind::Jit,
                     (false, false) => FrameKind::Interpreted,
                 };
-                KnownMethod { id, kind, lines: Some(found.line_numbers) }
+                KnownMethod {
+                    id,
+                    kind,
+                    lines: Some(found.line_numbers),
+                }
             }
             Err(reason) => {
                 lost(reason);
@@ -207,7 +229,12 @@ impl OpenChunk {
             return id;
         }
         let method = self.label(label);
-        let frame = Frame { method, line: 0, bytecode_index: 0, kind: FrameKind::Native };
+        let frame = Frame {
+            method,
+            line: 0,
+            bytecode_index: 0,
+            kind: FrameKind::Native,
+        };
         let id = self.writer.stack_trace(&[frame], false);
         self.stacks.insert(key, id);
         id
@@ -217,14 +244,27 @@ impl OpenChunk {
         if let Some(&id) = self.labels.get(label) {
             return id;
         }
-        let class = self.writer.class(&ClassRef { name: "", modifiers: 0 });
-        let id = self.writer.method(&MethodRef { class, name: label, descriptor: "()V", modifiers: 0x100, hidden: false });
+        let class = self.writer.class(&ClassRef {
+            name: "",
+            modifiers: 0,
+        });
+        let id = self.writer.method(&MethodRef {
+            class,
+            name: label,
+            descriptor: "()V",
+            modifiers: 0x100,
+            hidden: false,
+        });
         self.labels.insert(label.into(), id);
         id
     }
 
     /// Writes a sample.
-    pub(super) fn sample(&mut self, facts: &SampleFacts, stack: StackTraceId) -> Result<(), WriteError> {
+    pub(super) fn sample(
+        &mut self,
+        facts: &SampleFacts,
+        stack: StackTraceId,
+    ) -> Result<(), WriteError> {
         self.samples += 1;
         self.writer.write(&ExecutionSample {
             ticks: facts.ticks,
@@ -239,7 +279,9 @@ impl OpenChunk {
 
     pub(super) fn finish(self, end: ChunkEnd) -> Result<File, WriteError> {
         let buffered = self.writer.finish(end)?;
-        buffered.into_inner().map_err(|error| WriteError::from(error.into_error()))
+        buffered
+            .into_inner()
+            .map_err(|error| WriteError::from(error.into_error()))
     }
 }
 

@@ -32,7 +32,12 @@ pub(super) struct ChunkClock {
 impl ChunkClock {
     /// A clock whose first chunk begins at this monotonic time.
     pub(super) fn start(boundary: u64) -> Self {
-        Self { origin: boundary, boundary, unix_nanos: wall_at(boundary), was_set: false }
+        Self {
+            origin: boundary,
+            boundary,
+            unix_nanos: wall_at(boundary),
+            was_set: false,
+        }
     }
 
     /// The monotonic time of the present chunk's start.
@@ -76,9 +81,13 @@ impl ChunkClock {
 }
 
 fn wall_at(monotonic: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let since = monotonic_nanos().saturating_sub(monotonic);
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX).saturating_sub(since)
+    u64::try_from(now.as_nanos())
+        .unwrap_or(u64::MAX)
+        .saturating_sub(since)
 }
 
 /// Sleeps until a handler or an order wakes the recorder, at most `nanos`.

@@ -61,7 +61,10 @@ const VM_THREADS: &[(&str, &str)] = &[
 
 /// The frame of a VM thread, by the name that the kernel knows.
 pub(super) fn of_vm_thread(native_name: &str) -> Option<&'static str> {
-    VM_THREADS.iter().find(|(prefix, _)| native_name.starts_with(prefix)).map(|(_, frame)| *frame)
+    VM_THREADS
+        .iter()
+        .find(|(prefix, _)| native_name.starts_with(prefix))
+        .map(|(_, frame)| *frame)
 }
 
 #[cfg(test)]

@@ -155,14 +155,17 @@ impl Recorder {
                 run.recorder.registry.scan();
                 run.next_scan = now + nanos(limits::SCAN_EVERY);
             }
-            let wait = boundary.saturating_sub(monotonic_nanos()).min(nanos(limits::DRAIN_EVERY));
+            let wait = boundary
+                .saturating_sub(monotonic_nanos())
+                .min(nanos(limits::DRAIN_EVERY));
             clock::sleep_until_woken(&run.recorder.sampler.wake, wait);
         }
     }
 }
 
 fn is_full(chunk: &OpenChunk) -> bool {
-    chunk.bytes() >= limits::MAX_CHUNK_BYTES || chunk.distinct_stacks() >= limits::MAX_STACKS_PER_CHUNK
+    chunk.bytes() >= limits::MAX_CHUNK_BYTES
+        || chunk.distinct_stacks() >= limits::MAX_STACKS_PER_CHUNK
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -230,19 +233,28 @@ impl Run {
         let weight = u64::from(head.weight);
         self.account.claim(weight);
         let key = head.thread;
-        let facts = self.roster.get_or_find(key, || find_thread(&self.recorder, key)).clone();
-        let Some(chunk) = self.chunk.as_mut() else { return };
-        let thread = chunk.thread(key, || facts.clone());
+        let facts = self
+            .roster
+            .get_or_find(key, || find_thread(&self.recorder, key))
+            .at(head.nanos);
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
+        let thread = chunk.thread(key, &facts);
         let mut mode = mode_of(record);
         let stack = if head.kind == RecordKind::ThreadEnd {
             chunk.label_stack(frame_names::THREAD_END)
         } else if record.frames().len() > 0 {
             let failures = &mut self.name_failures;
             let without = &mut self.names_without_layout;
-            chunk.java_stack(record, self.recorder.resolver.as_ref(), &mut |reason| match reason {
-                Some(reason) => failures[reason.index()] += 1,
-                None => *without += 1,
-            })
+            chunk.java_stack(
+                record,
+                self.recorder.resolver.as_ref(),
+                &mut |reason| match reason {
+                    Some(reason) => failures[reason.index()] += 1,
+                    None => *without += 1,
+                },
+            )
         } else if let Some(label) = frame_names::of_failure(head.failure) {
             chunk.label_stack(label)
         } else {
@@ -255,7 +267,13 @@ impl Run {
             }
         };
         let ticks = self.clock.ticks(head.nanos);
-        let facts = SampleFacts { ticks, span_ticks: self.clock.span_ticks(head.span_nanos), thread, mode, weight };
+        let facts = SampleFacts {
+            ticks,
+            span_ticks: self.clock.span_ticks(head.span_nanos),
+            thread,
+            mode,
+            weight,
+        };
         let result = chunk.sample(&facts, stack);
         self.check(result);
     }
@@ -269,14 +287,27 @@ impl Run {
     fn read_thread_events(&mut self) {
         while let Some(event) = self.recorder.registry.next_event() {
             match event {
-                ThreadEvent::Java { key, nanos, identity, begins, parent } => {
-                    self.roster.get_or_find(key, || find_thread(&self.recorder, key)).java = Some(identity);
+                ThreadEvent::Java {
+                    key,
+                    nanos,
+                    identity,
+                    begins,
+                    parent,
+                } => {
+                    let facts = self
+                        .roster
+                        .get_or_find(key, || find_thread(&self.recorder, key));
+                    facts.becomes(nanos, identity);
                     if begins {
                         self.write_thread_start(key, nanos, parent);
                     }
                 }
                 ThreadEvent::JavaEnd { key, nanos } => self.write_thread_end(key, nanos),
-                ThreadEvent::End { key, tid, native_name } => {
+                ThreadEvent::End {
+                    key,
+                    tid,
+                    native_name,
+                } => {
                     let facts = self.roster.get_or_find(key, ThreadFacts::default);
                     facts.tid = tid;
                     if let Some(name) = native_name {
@@ -290,11 +321,23 @@ impl Run {
 
     fn write_thread_start(&mut self, key: ThreadKey, nanos: u64, parent: Option<ThreadKey>) {
         let ticks = self.clock.ticks(nanos);
-        let facts = self.roster.get(key).cloned().unwrap_or_default();
-        let parent = parent.and_then(|parent| self.roster.get(parent).map(|facts| (parent, facts.clone())));
-        let Some(chunk) = self.chunk.as_mut() else { return };
-        let thread = chunk.thread(key, || facts);
-        let parent = parent.map_or(jfr_writer::ThreadId::NULL, |(key, facts)| chunk.thread(key, || facts));
+        let facts = self
+            .roster
+            .get(key)
+            .map(|facts| facts.at(nanos))
+            .unwrap_or_default();
+        let parent = parent.and_then(|parent| {
+            self.roster
+                .get(parent)
+                .map(|facts| (parent, facts.at(nanos)))
+        });
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
+        let thread = chunk.thread(key, &facts);
+        let parent = parent.map_or(jfr_writer::ThreadId::NULL, |(key, facts)| {
+            chunk.thread(key, &facts)
+        });
         let event = ThreadStart {
             ticks,
             event_thread: thread,
@@ -308,9 +351,14 @@ impl Run {
 
     fn write_thread_end(&mut self, key: ThreadKey, nanos: u64) {
         let ticks = self.clock.ticks(nanos);
-        let facts = self.roster.get_or_find(key, || find_thread(&self.recorder, key)).clone();
-        let Some(chunk) = self.chunk.as_mut() else { return };
-        let thread = chunk.thread(key, || facts);
+        let facts = self
+            .roster
+            .get_or_find(key, || find_thread(&self.recorder, key))
+            .at(nanos);
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
+        let thread = chunk.thread(key, &facts);
         let result = chunk.write_counted(&ThreadEnd { ticks, thread });
         self.check(result);
     }
@@ -324,7 +372,10 @@ impl Run {
         self.write_counters(boundary);
         let from = (self.clock.boundary(), self.clock.unix_nanos());
         self.clock.advance(boundary);
-        let end = ChunkEnd { unix_nanos: self.clock.unix_nanos(), ticks: self.clock.ticks(boundary) };
+        let end = ChunkEnd {
+            unix_nanos: self.clock.unix_nanos(),
+            ticks: self.clock.ticks(boundary),
+        };
         if let Some(chunk) = self.chunk.take() {
             if chunk.samples() == 0 {
                 self.recorder.output.discard();
@@ -332,7 +383,10 @@ impl Run {
                 self.lose_chunk(&error);
             }
         }
-        log::debug!("chunk of {} ms sealed", boundary.saturating_sub(from.0) / 1_000_000);
+        log::debug!(
+            "chunk of {} ms sealed",
+            boundary.saturating_sub(from.0) / 1_000_000
+        );
         if !last {
             self.clock.resume_from_wall();
             self.open_chunk();
@@ -357,14 +411,20 @@ impl Run {
         let ticks = self.clock.ticks(boundary.saturating_sub(1));
         let mut unclaimed = 0_i64;
         for (key, tid, own) in self.recorder.registry.threads() {
-            let Some(slot) = self.recorder.sampler.threads.get(key) else { continue };
-            let Some(cpu) = cpu_nanos_of(tid) else { continue };
+            let Some(slot) = self.recorder.sampler.threads.get(key) else {
+                continue;
+            };
+            let Some(cpu) = cpu_nanos_of(tid) else {
+                continue;
+            };
             let weight = slot.weight_at(cpu, interval);
             let label = if own {
                 Some(frame_names::OWN_THREAD)
             } else if last {
                 Some(frame_names::THREAD_END)
-            } else if slot.source() == TickSource::None || weight >= limits::UNSAMPLED_AFTER_INTERVALS {
+            } else if slot.source() == TickSource::None
+                || weight >= limits::UNSAMPLED_AFTER_INTERVALS
+            {
                 Some(frame_names::UNSAMPLED)
             } else {
                 None
@@ -388,26 +448,53 @@ impl Run {
             .filter_map(|words| RecordView::parse(words))
             .map(|record| u64::from(record.head.weight) * interval)
             .sum();
-        let weight = self.account.unattributed(process, unclaimed + pending.cast_signed());
+        let weight = self
+            .account
+            .unattributed(process, unclaimed + pending.cast_signed());
         if weight > 0 {
             self.account.claim(weight);
-            let Some(chunk) = self.chunk.as_mut() else { return };
+            let Some(chunk) = self.chunk.as_mut() else {
+                return;
+            };
             let thread = chunk.ended_threads();
             let stack = chunk.label_stack(frame_names::THREAD_END);
             let mode = jfr_writer::ExecutionMode::Unknown;
-            let result = chunk.sample(&SampleFacts { ticks, span_ticks: 0, thread, mode, weight }, stack);
+            let result = chunk.sample(
+                &SampleFacts {
+                    ticks,
+                    span_ticks: 0,
+                    thread,
+                    mode,
+                    weight,
+                },
+                stack,
+            );
             self.check(result);
         }
     }
 
     fn write_label(&mut self, key: ThreadKey, label: &str, ticks: u64, weight: u64) {
         self.account.claim(weight);
-        let facts = self.roster.get_or_find(key, || find_thread(&self.recorder, key)).clone();
-        let Some(chunk) = self.chunk.as_mut() else { return };
-        let thread = chunk.thread(key, || facts);
+        let facts = self
+            .roster
+            .get_or_find(key, || find_thread(&self.recorder, key))
+            .at(u64::MAX);
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
+        let thread = chunk.thread(key, &facts);
         let stack = chunk.label_stack(label);
         let mode = jfr_writer::ExecutionMode::Unknown;
-        let result = chunk.sample(&SampleFacts { ticks, span_ticks: 0, thread, mode, weight }, stack);
+        let result = chunk.sample(
+            &SampleFacts {
+                ticks,
+                span_ticks: 0,
+                thread,
+                mode,
+                weight,
+            },
+            stack,
+        );
         self.check(result);
     }
 
@@ -417,16 +504,27 @@ impl Run {
             (&self.recorder.java, self.env, &self.recorder.thread_reader)
         {
             for live in live_threads(java, env) {
-                let Ok(tid) = reader.os_thread_id(memory, live.java_thread as u64) else { continue };
+                let Ok(tid) = reader.os_thread_id(memory, live.java_thread as u64) else {
+                    continue;
+                };
                 if let Some(key) = self.recorder.registry.key_of(tid.cast_unsigned()) {
-                    self.roster.get_or_find(key, || find_thread(&self.recorder, key)).java = Some(live.identity);
+                    let facts = self
+                        .roster
+                        .get_or_find(key, || find_thread(&self.recorder, key));
+                    facts.becomes(monotonic_nanos(), live.identity);
                 }
             }
         }
-        let Some(chunk) = self.chunk.as_mut() else { return };
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
         for key in chunk.thread_keys() {
-            let Some(slot) = self.recorder.sampler.threads.get(key) else { continue };
-            let facts = self.roster.get_or_find(key, || find_thread(&self.recorder, key));
+            let Some(slot) = self.recorder.sampler.threads.get(key) else {
+                continue;
+            };
+            let facts = self
+                .roster
+                .get_or_find(key, || find_thread(&self.recorder, key));
             if facts.java.is_none()
                 && let Some(name) = host::procfs::thread_name(slot.tid().cast_signed())
             {
@@ -438,33 +536,49 @@ impl Run {
 
     fn write_counters(&mut self, boundary: u64) {
         let counters = self.recorder.sampler.counters;
-        let mut values: Vec<(&'static str, u64)> =
-            Counter::ALL.iter().map(|&counter| (counter.name(), counters.get(counter))).collect();
+        let mut values: Vec<(&'static str, u64)> = Counter::ALL
+            .iter()
+            .map(|&counter| (counter.name(), counters.get(counter)))
+            .collect();
         let registry = &self.recorder.registry.counters;
-        let load = |cell: &std::sync::atomic::AtomicU64| cell.load(std::sync::atomic::Ordering::Relaxed);
+        let load =
+            |cell: &std::sync::atomic::AtomicU64| cell.load(std::sync::atomic::Ordering::Relaxed);
         values.extend([
             ("thread_events_lost", load(&registry.events_lost)),
-            ("threads_without_ticks", load(&registry.threads_without_ticks)),
+            (
+                "threads_without_ticks",
+                load(&registry.threads_without_ticks),
+            ),
             ("threads_without_slot", load(&registry.threads_without_slot)),
-            ("threads_found_by_scan", load(&registry.threads_found_by_scan)),
+            (
+                "threads_found_by_scan",
+                load(&registry.threads_found_by_scan),
+            ),
             ("names_without_layout", self.names_without_layout),
             ("chunks_failed", self.chunks_failed),
         ]);
-        values.extend(ResolveError::ALL.iter().map(|reason| (name_counter(*reason), self.name_failures[reason.index()])));
+        values.extend(
+            ResolveError::ALL
+                .iter()
+                .map(|reason| (name_counter(*reason), self.name_failures[reason.index()])),
+        );
         values.extend((self.recorder.more_counters)());
         let ticks = self.clock.ticks(boundary.saturating_sub(1));
         let load = self.cpu_load.sample();
-        let Some(chunk) = self.chunk.as_mut() else { return };
-        let mut result = load.map_or(Ok(()), |load| chunk.write(&preamble::cpu_load_event(ticks, &load)));
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
+        let mut result = load.map_or(Ok(()), |load| {
+            chunk.write(&preamble::cpu_load_event(ticks, &load))
+        });
         for (name, value) in values {
             let written = self.counters_written.insert(name, value).unwrap_or(0);
             let count = value.saturating_sub(written);
             // A zero says that there was no such loss: the counters that must add up are always there.
             let always = matches!(name, "ticks" | "samples_taken") || name.starts_with("drop_");
             if count > 0 || always {
-                result = result.and_then(|()| {
-                    chunk.write(&jfr_writer::Counter { ticks, name, count })
-                });
+                result =
+                    result.and_then(|()| chunk.write(&jfr_writer::Counter { ticks, name, count }));
             }
         }
         self.check(result);
@@ -496,9 +610,13 @@ fn name_counter(reason: ResolveError) -> &'static str {
 
 /// Asks the system about a thread that nobody announced.
 fn find_thread(recorder: &Recorder, key: ThreadKey) -> ThreadFacts {
-    let tid = recorder.sampler.threads.get(key).map_or(0, jprof_signal_safe::threads::ThreadSlot::tid);
+    let tid = recorder
+        .sampler
+        .threads
+        .get(key)
+        .map_or(0, jprof_signal_safe::threads::ThreadSlot::tid);
     let native_name = host::procfs::thread_name(tid.cast_signed()).unwrap_or_default();
-    ThreadFacts { tid, native_name, java: None }
+    ThreadFacts::new(tid, native_name)
 }
 
 /// The library of a program counter; libraries loaded since the last look are looked up once.
@@ -506,5 +624,7 @@ fn library_name(libraries: &mut LibraryMap, program_counter: u64) -> &str {
     if libraries.name(program_counter).is_none() {
         libraries.refresh();
     }
-    libraries.name(program_counter).unwrap_or("[unknown_library]")
+    libraries
+        .name(program_counter)
+        .unwrap_or("[unknown_library]")
 }

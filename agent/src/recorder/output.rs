@@ -62,8 +62,17 @@ impl Output {
         file: Option<FilePattern>,
         tags: Vec<(String, String)>,
     ) -> Self {
-        let file = file.map(|pattern| UserFile { pattern, single: None, sequence: 1 });
-        Self { spool, file, tags, part: None }
+        let file = file.map(|pattern| UserFile {
+            pattern,
+            single: None,
+            sequence: 1,
+        });
+        Self {
+            spool,
+            file,
+            tags,
+            part: None,
+        }
     }
 
     /// A file for the next chunk.
@@ -92,9 +101,14 @@ impl Output {
     pub(super) fn keep(&mut self, chunk: OpenChunk, end: ChunkEnd) -> Result<(), OutputError> {
         let start_unix_nanos = chunk.start_unix_nanos;
         let mut file = chunk.finish(end)?;
-        let Some(part) = self.part.take() else { return Err(OutputError::Nowhere) };
+        let Some(part) = self.part.take() else {
+            return Err(OutputError::Nowhere);
+        };
         let spooled = self.spool.is_some();
-        let to_file = self.file.as_mut().map_or(Ok(()), |user| user.keep(&part, &mut file, spooled));
+        let to_file = self
+            .file
+            .as_mut()
+            .map_or(Ok(()), |user| user.keep(&part, &mut file, spooled));
         if let Some((spool, uploader)) = &self.spool {
             let metadata = ProfileMetadata {
                 start_unix_nanos,
@@ -115,15 +129,26 @@ impl UserFile {
         if let Some(single) = &self.single {
             return single.clone();
         }
-        let values =
-            PatternValues { pid: std::process::id(), time: local_time::now(), sequence: self.sequence };
-        self.pattern.expand(&values, &|name| std::env::var(name).ok())
+        let values = PatternValues {
+            pid: std::process::id(),
+            time: local_time::now(),
+            sequence: self.sequence,
+        };
+        self.pattern
+            .expand(&values, &|name| std::env::var(name).ok())
     }
 
     fn new_part(&self) -> Result<(PathBuf, File), OutputError> {
         let path = part_path(&self.path());
         create_parent(&path)
-            .and_then(|()| OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path))
+            .and_then(|()| {
+                OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(&path)
+            })
             .map(|file| (path.clone(), file))
             .map_err(|error| OutputError::File { path, error })
     }
@@ -132,7 +157,11 @@ impl UserFile {
         let path = self.path();
         let result = if self.pattern.has_sequence() {
             self.sequence += 1;
-            if copy { replace_by_copy(&path, chunk) } else { fs::rename(part, &path) }
+            if copy {
+                replace_by_copy(&path, chunk)
+            } else {
+                fs::rename(part, &path)
+            }
         } else {
             let first = self.single.is_none();
             let appended = append(&path, chunk, first);
@@ -173,7 +202,11 @@ fn replace_by_copy(path: &Path, chunk: &mut File) -> io::Result<()> {
 /// Appends a chunk, or cuts the file back to what it was: readers refuse a file with a torn chunk.
 fn append(path: &Path, chunk: &mut File, first: bool) -> io::Result<()> {
     create_parent(path)?;
-    let mut target = OpenOptions::new().create(true).write(true).truncate(first).open(path)?;
+    let mut target = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(first)
+        .open(path)?;
     let before = target.seek(SeekFrom::End(0))?;
     chunk.seek(SeekFrom::Start(0))?;
     let result = io::copy(chunk, &mut target).map(drop);

@@ -1,8 +1,8 @@
 //! What every chunk says of the JVM, the machine and the profiler.
 
 use jfr_writer::{
-    ActiveRecording, ActiveSetting, CpuInformation, CpuLoad, InitialSystemProperty, JvmInformation, NativeLibrary,
-    OsInformation, ProfilerConfig, WriteError,
+    ActiveRecording, ActiveSetting, CpuInformation, CpuLoad, InitialSystemProperty, JvmInformation,
+    NativeLibrary, OsInformation, ProfilerConfig, WriteError,
 };
 
 use super::chunk::OpenChunk;
@@ -46,17 +46,31 @@ impl Preamble {
     /// Reads the machine's part and masks secrets.
     #[must_use]
     pub fn new(settings: Settings, mut jvm: JvmInfo, properties: Vec<(String, String)>) -> Self {
-        for text in [&mut jvm.jvm_arguments, &mut jvm.jvm_flags, &mut jvm.java_arguments] {
+        for text in [
+            &mut jvm.jvm_arguments,
+            &mut jvm.jvm_flags,
+            &mut jvm.java_arguments,
+        ] {
             *text = mask_text(text).into_owned();
         }
         let properties = properties
             .into_iter()
             .map(|(name, value)| {
-                let value = if name.ends_with(".command") { mask_text(&value) } else { mask_value(&name, &value) };
+                let value = if name.ends_with(".command") {
+                    mask_text(&value)
+                } else {
+                    mask_value(&name, &value)
+                };
                 (name, value.into_owned())
             })
             .collect();
-        Self { settings, jvm, os: host::os_description(), cpu: CpuInfo::read(), properties }
+        Self {
+            settings,
+            jvm,
+            os: host::os_description(),
+            cpu: CpuInfo::read(),
+            properties,
+        }
     }
 
     /// Writes the facts at the head of a chunk.
@@ -94,7 +108,10 @@ impl Preamble {
             jvm_start_unix_millis: u64::try_from(self.jvm.start_unix_millis).unwrap_or(0),
             pid: u64::from(self.jvm.pid),
         })?;
-        chunk.write(&OsInformation { ticks, os_version: &self.os })?;
+        chunk.write(&OsInformation {
+            ticks,
+            os_version: &self.os,
+        })?;
         chunk.write(&CpuInformation {
             ticks,
             cpu: &self.cpu.model,
@@ -121,13 +138,25 @@ impl Preamble {
         let event = self.settings.sample_event;
         let enabled = (!self.settings.cpu_engine.is_empty()).to_string();
         let interval = format!("{} ns", self.settings.cpu_interval_nanos);
-        for (name, value) in
-            [("enabled", enabled.as_str()), ("period", interval.as_str()), ("engine", self.settings.cpu_engine)]
-        {
-            chunk.write(&ActiveSetting { ticks, event, name, value })?;
+        for (name, value) in [
+            ("enabled", enabled.as_str()),
+            ("period", interval.as_str()),
+            ("engine", self.settings.cpu_engine),
+        ] {
+            chunk.write(&ActiveSetting {
+                ticks,
+                event,
+                name,
+                value,
+            })?;
         }
         for (name, value) in &self.settings.options {
-            chunk.write(&ActiveSetting { ticks, event: "jdk.ActiveRecording", name, value })?;
+            chunk.write(&ActiveSetting {
+                ticks,
+                event: "jdk.ActiveRecording",
+                name,
+                value,
+            })?;
         }
         Ok(())
     }
@@ -139,5 +168,10 @@ fn text(text: &str) -> Option<&str> {
 
 /// The load as an event.
 pub(super) const fn cpu_load_event(ticks: u64, load: &host::CpuLoad) -> CpuLoad {
-    CpuLoad { ticks, jvm_user: load.jvm_user, jvm_system: load.jvm_system, machine_total: load.machine_total }
+    CpuLoad {
+        ticks,
+        jvm_user: load.jvm_user,
+        jvm_system: load.jvm_system,
+        machine_total: load.machine_total,
+    }
 }

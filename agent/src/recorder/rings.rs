@@ -22,14 +22,19 @@ impl RingReader {
     /// # Safety
     /// No other reader of them exists.
     pub(super) const unsafe fn new(stripes: &'static [Stripe]) -> Self {
-        Self { stripes, not_send: PhantomData }
+        Self {
+            stripes,
+            not_send: PhantomData,
+        }
     }
 
     /// Copies the oldest record of stripe number `place` into `words`. False when there is none.
     pub(super) fn take(&mut self, place: usize, words: &mut Vec<u64>) -> bool {
         words.clear();
         // SAFETY: `self` is the only reader, and borrowed mutably.
-        self.stripes.get(place).is_some_and(|stripe| unsafe { stripe.ring().take(|word| words.push(word)) })
+        self.stripes
+            .get(place)
+            .is_some_and(|stripe| unsafe { stripe.ring().take(|word| words.push(word)) })
     }
 
     /// Number of rings.

@@ -12,9 +12,49 @@ pub(super) struct ThreadFacts {
     pub(super) tid: u32,
     pub(super) native_name: String,
     pub(super) java: Option<JavaIdentity>,
+    /// Who it was before, and until when: a native thread may serve several Java threads one after
+    /// the other (`main`, then `DestroyJavaVM`).
+    earlier: Option<(u64, JavaIdentity)>,
 }
 
 impl ThreadFacts {
+    pub(super) fn new(tid: u32, native_name: String) -> Self {
+        Self {
+            tid,
+            native_name,
+            java: None,
+            earlier: None,
+        }
+    }
+
+    /// From `nanos` on it is this Java thread, or has this name.
+    pub(super) fn becomes(&mut self, nanos: u64, identity: JavaIdentity) {
+        if let Some(before) = self.java.replace(identity)
+            && self.java.as_ref().is_some_and(|now| now.id != before.id)
+        {
+            self.earlier = Some((nanos, before));
+        }
+    }
+
+    /// The facts as they were at `nanos`.
+    pub(super) fn at(&self, nanos: u64) -> Self {
+        let java = match &self.earlier {
+            Some((until, before)) if nanos < *until => Some(before.clone()),
+            _ => self.java.clone(),
+        };
+        Self {
+            tid: self.tid,
+            native_name: self.native_name.clone(),
+            java,
+            earlier: None,
+        }
+    }
+
+    /// Tells the Java threads of one native thread apart; 0 for none.
+    pub(super) fn java_id(&self) -> u64 {
+        self.java.as_ref().map_or(0, |java| java.id)
+    }
+
     pub(super) fn as_ref(&self) -> ThreadRef<'_> {
         let java_name = self.java.as_ref().map(|java| java.name.as_str());
         ThreadRef {
@@ -22,7 +62,7 @@ impl ThreadFacts {
             // A reader shows the native name of a Java thread, which the kernel cuts at 15 bytes:
             // the whole one serves better.
             os_name: java_name.unwrap_or(&self.native_name),
-            java_id: self.java.as_ref().map_or(0, |java| java.id),
+            java_id: self.java_id(),
             java_name,
         }
     }
@@ -37,7 +77,11 @@ pub(super) struct Roster {
 
 impl Roster {
     /// The facts of a thread; `find` asks the system about one that is new.
-    pub(super) fn get_or_find(&mut self, key: ThreadKey, find: impl FnOnce() -> ThreadFacts) -> &mut ThreadFacts {
+    pub(super) fn get_or_find(
+        &mut self,
+        key: ThreadKey,
+        find: impl FnOnce() -> ThreadFacts,
+    ) -> &mut ThreadFacts {
         self.threads.entry(key).or_insert_with(find)
     }
 
@@ -55,5 +99,30 @@ impl Roster {
         for key in self.ended.drain(..) {
             self.threads.remove(&key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn java(name: &str, id: u64) -> JavaIdentity {
+        JavaIdentity {
+            name: name.to_owned(),
+            id,
+        }
+    }
+
+    #[test]
+    fn a_native_thread_keeps_its_java_threads_apart_by_time() {
+        let mut facts = ThreadFacts::new(7, "java".to_owned());
+        facts.becomes(10, java("main", 1));
+        assert_eq!(facts.at(5).as_ref().java_name, Some("main"));
+        facts.becomes(100, java("DestroyJavaVM", 22));
+        assert_eq!(facts.at(99).as_ref().java_name, Some("main"));
+        assert_eq!(facts.at(100).as_ref().java_name, Some("DestroyJavaVM"));
+        facts.becomes(200, java("renamed", 22));
+        assert_eq!(facts.at(150).as_ref().java_name, Some("renamed"));
+        assert_eq!(facts.at(50).java_id(), 1);
     }
 }

@@ -14,7 +14,10 @@ impl StackKey {
     pub(super) fn of_record(record: &RecordView<'_>) -> Self {
         let (methods, indices) = record.stack_words();
         let mut halves = Halves::new(u64::from(record.head.truncated));
-        methods.iter().chain(indices).for_each(|&word| halves.add(word));
+        methods
+            .iter()
+            .chain(indices)
+            .for_each(|&word| halves.add(word));
         halves.finish()
     }
 
@@ -38,8 +41,10 @@ impl Halves {
     }
 
     fn add(&mut self, word: u64) {
-        self.0 = mix(self.0 ^ word.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(0xa409_3822_299f_31d0);
-        self.1 = mix(self.1.rotate_left(23) ^ word.wrapping_mul(0xc2b2_ae3d_27d4_eb4f)).wrapping_add(0x082e_fa98_ec4e_6c89);
+        self.0 = mix(self.0 ^ word.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            .wrapping_add(0xa409_3822_299f_31d0);
+        self.1 = mix(self.1.rotate_left(23) ^ word.wrapping_mul(0xc2b2_ae3d_27d4_eb4f))
+            .wrapping_add(0x082e_fa98_ec4e_6c89);
     }
 
     fn finish(self) -> StackKey {
@@ -64,9 +69,19 @@ mod tests {
             words.iter().for_each(|&word| halves.add(word));
             halves.finish()
         };
-        let keys = [hash(&[1, 2]), hash(&[2, 1]), hash(&[1, 2, 0]), hash(&[1, 3]), hash(&[])];
+        let keys = [
+            hash(&[1, 2]),
+            hash(&[2, 1]),
+            hash(&[1, 2, 0]),
+            hash(&[1, 3]),
+            hash(&[]),
+        ];
         for (place, key) in keys.iter().enumerate() {
-            assert!(keys[place + 1..].iter().all(|other| other.0 != key.0 && other.1 != key.1));
+            assert!(
+                keys[place + 1..]
+                    .iter()
+                    .all(|other| other.0 != key.0 && other.1 != key.1)
+            );
         }
         assert_ne!(StackKey::of_label("[GC]"), StackKey::of_label("[VM]"));
     }

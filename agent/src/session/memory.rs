@@ -22,17 +22,28 @@ use crate::limits;
 /// The table of threads.
 pub(super) fn thread_table() -> io::Result<ThreadTable> {
     // SAFETY: all zero is a free slot, and an unused descriptor.
-    unsafe { Ok(ThreadTable::new(map::<ThreadSlot>(limits::MAX_THREADS)?, map::<AtomicU32>(limits::MAX_PERF_FD)?)) }
+    unsafe {
+        Ok(ThreadTable::new(
+            map::<ThreadSlot>(limits::MAX_THREADS)?,
+            map::<AtomicU32>(limits::MAX_PERF_FD)?,
+        ))
+    }
 }
 
 /// The stripes for stacks of up to `depth` frames.
 pub(super) fn stripes(depth: usize) -> io::Result<&'static [Stripe]> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = (processors * limits::STRIPES_PER_CPU).clamp(limits::MIN_STRIPES, limits::MAX_STRIPES);
+    let count =
+        (processors * limits::STRIPES_PER_CPU).clamp(limits::MIN_STRIPES, limits::MAX_STRIPES);
     let mut stripes = Vec::with_capacity(count);
     for _ in 0..count {
         // SAFETY: zero is a valid word and a valid frame.
-        let (words, frames) = unsafe { (map::<UnsafeCell<u64>>(limits::RING_WORDS)?, map_frames(depth)?) };
+        let (words, frames) = unsafe {
+            (
+                map::<UnsafeCell<u64>>(limits::RING_WORDS)?,
+                map_frames(depth)?,
+            )
+        };
         let ring = Ring::new(words).ok_or(io::ErrorKind::InvalidInput)?;
         stripes.push(Stripe::new(ring, frames));
     }
@@ -53,7 +64,12 @@ unsafe fn map_frames(depth: usize) -> io::Result<&'static UnsafeCell<[Frame]>> {
 /// All zero is a valid `T`.
 unsafe fn map<T>(count: usize) -> io::Result<&'static [T]> {
     // SAFETY: the mapping is large enough, aligned, zeroed and never unmapped.
-    unsafe { Ok(slice::from_raw_parts(map_raw(count * mem::size_of::<T>())?.cast::<T>(), count)) }
+    unsafe {
+        Ok(slice::from_raw_parts(
+            map_raw(count * mem::size_of::<T>())?.cast::<T>(),
+            count,
+        ))
+    }
 }
 
 fn map_raw(bytes: usize) -> io::Result<*mut libc::c_void> {
@@ -68,5 +84,9 @@ fn map_raw(bytes: usize) -> io::Result<*mut libc::c_void> {
             0,
         )
     };
-    if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address) }
+    if address == libc::MAP_FAILED {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(address)
+    }
 }

@@ -24,10 +24,10 @@ use jprof_signal_safe::tick::{self, Sampler};
 use jprof_signal_safe::walker::{AgctWalker, Failure, Frame, Outcome, Walker};
 
 use crate::engine;
+use crate::hotspot::libjvm::Libjvm;
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::names::MethodResolver;
 use crate::hotspot::threads::ThreadReader;
-use crate::hotspot::libjvm::Libjvm;
 use crate::hotspot::{JavaVersion, JvmInfo, VmStructs};
 use crate::java::{self, JavaThreads};
 use crate::jvmti::Jvmti;
@@ -87,7 +87,12 @@ impl Session {
     ///
     /// # Safety
     /// Called once, in the live phase; `vm` is the JVM and `env` the calling thread's own.
-    pub unsafe fn start(vm: *mut JavaVM, jvmti: Jvmti, env: *mut JNIEnv, parsed: &Parsed) -> Result<Self, String> {
+    pub unsafe fn start(
+        vm: *mut JavaVM,
+        jvmti: Jvmti,
+        env: *mut JNIEnv,
+        parsed: &Parsed,
+    ) -> Result<Self, String> {
         let options = &parsed.options;
         // SAFETY: the caller vouches for the pointers.
         let java = unsafe { JavaThreads::learn(vm, jvmti, env) }
@@ -104,12 +109,16 @@ impl Session {
         } else {
             log::info!("{}", choice.reason);
         }
-        let registry: &'static Registry = Box::leak(Box::new(Registry::new(sampler, choice.engine)));
+        let registry: &'static Registry =
+            Box::leak(Box::new(Registry::new(sampler, choice.engine)));
         make_method_ids(jvmti, env);
-        engine::install().map_err(|error| format!("the signal handler cannot be installed: {error}"))?;
+        engine::install()
+            .map_err(|error| format!("the signal handler cannot be installed: {error}"))?;
         match CreationHook::install(registry) {
             Ok(hook) => log::debug!("{} imports of pthread_create watched", hook.patched()),
-            Err(reason) => log::warn!("new threads are found by a scan once a second only: {reason}"),
+            Err(reason) => {
+                log::warn!("new threads are found by a scan once a second only: {reason}")
+            }
         }
         let start_nanos = monotonic_nanos();
         sampler.armed.store(true, Ordering::Release);
@@ -144,7 +153,9 @@ impl Session {
             // SAFETY: as above; the recorder learns its own copy of the layout.
             java: unsafe { JavaThreads::learn(vm, jvmti, env) }.ok(),
         };
-        let recorder_done = start.spawn(stopping).map_err(|error| format!("the recorder cannot start: {error}"))?;
+        let recorder_done = start
+            .spawn(stopping)
+            .map_err(|error| format!("the recorder cannot start: {error}"))?;
         Ok(Self {
             registry,
             java,
@@ -171,12 +182,23 @@ impl Session {
         if self.recorder_done.recv_timeout(SEAL_TIMEOUT).is_err() {
             log::warn!("the last chunk could not be sealed in time; it is lost");
         }
-        let Some(uploader) = &self.uploader else { return };
+        let Some(uploader) = &self.uploader else {
+            return;
+        };
         let (done, report) = channel::bounded(1);
-        if uploader.commands.send_timeout(Command::Flush { deadline, done }, SEAL_TIMEOUT).is_ok() {
+        if uploader
+            .commands
+            .send_timeout(Command::Flush { deadline, done }, SEAL_TIMEOUT)
+            .is_ok()
+        {
             match report.recv_deadline(deadline) {
-                Ok(report) if report.left == 0 => log::debug!("{} profiles sent at the end", report.sent),
-                Ok(report) => log::info!("{} profiles wait in the spool for the next start", report.left),
+                Ok(report) if report.left == 0 => {
+                    log::debug!("{} profiles sent at the end", report.sent)
+                }
+                Ok(report) => log::info!(
+                    "{} profiles wait in the spool for the next start",
+                    report.left
+                ),
                 Err(_) => log::info!("the last profiles wait in the spool for the next start"),
             }
         }
@@ -196,29 +218,47 @@ struct HotSpot {
 
 impl HotSpot {
     fn learn(jvmti: Jvmti) -> Self {
-        let structs = VmStructs::load().inspect_err(|reason| log::warn!("method names cannot be read: {reason}")).ok();
-        let version = jvmti.system_property("java.vm.version").and_then(|text| JavaVersion::parse(&text));
-        let resolver = structs.as_ref().zip(version).and_then(|(structs, version)| {
-            MethodResolver::new(structs, version)
-                .inspect_err(|reason| log::warn!("method names cannot be read: {reason}"))
+        let structs = VmStructs::load()
+            .inspect_err(|reason| log::warn!("method names cannot be read: {reason}"))
+            .ok();
+        let version = jvmti
+            .system_property("java.vm.version")
+            .and_then(|text| JavaVersion::parse(&text));
+        let resolver = structs
+            .as_ref()
+            .zip(version)
+            .and_then(|(structs, version)| {
+                MethodResolver::new(structs, version)
+                    .inspect_err(|reason| log::warn!("method names cannot be read: {reason}"))
+                    .ok()
+            });
+        let thread_reader = structs.as_ref().and_then(|structs| {
+            ThreadReader::new(structs)
+                .and_then(|threads| Ok((threads, SafeReader::new()?)))
                 .ok()
         });
-        let thread_reader = structs.as_ref().and_then(|structs| {
-            ThreadReader::new(structs).and_then(|threads| Ok((threads, SafeReader::new()?))).ok()
-        });
-        Self { structs, reader: SafeReader::new().ok(), resolver, thread_reader }
+        Self {
+            structs,
+            reader: SafeReader::new().ok(),
+            resolver,
+            thread_reader,
+        }
     }
 
     fn walker(&self, java: Option<&JavaThreads>) -> &'static dyn Walker {
         let anchor = self.structs.as_ref().and_then(|structs| {
             let anchor = structs.field_offset("JavaThread", "_anchor").ok()?;
-            let last_java_sp = structs.field_offset("JavaFrameAnchor", "_last_Java_sp").ok()?;
+            let last_java_sp = structs
+                .field_offset("JavaFrameAnchor", "_last_Java_sp")
+                .ok()?;
             let distance = java?.env_distance() as u64;
             Some((anchor + last_java_sp).wrapping_sub(distance).cast_signed() as isize)
         });
         match Libjvm::find().and_then(|libjvm| libjvm.symbol(c"AsyncGetCallTrace")) {
             // SAFETY: the address is the running libjvm's, the distance is made of its own tables.
-            Ok(function) => Box::leak(Box::new(unsafe { AgctWalker::new(function as *const _, anchor) })),
+            Ok(function) => Box::leak(Box::new(unsafe {
+                AgctWalker::new(function as *const _, anchor)
+            })),
             Err(reason) => {
                 log::warn!("no Java stacks: {reason}");
                 &NoWalker
@@ -236,8 +276,11 @@ impl HotSpot {
 
 fn new_sampler(options: &Options, walker: &'static dyn Walker) -> Result<&'static Sampler, String> {
     let no_memory = |error: io::Error| format!("no memory for the samples: {error}");
-    let interval_nanos = u64::try_from(options.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
-    let previous = engine::current().map_err(|error| format!("SIGPROF's handler cannot be read: {error}"))?;
+    let interval_nanos = u64::try_from(options.interval.as_nanos())
+        .unwrap_or(u64::MAX)
+        .max(1);
+    let previous =
+        engine::current().map_err(|error| format!("SIGPROF's handler cannot be read: {error}"))?;
     Ok(Box::leak(Box::new(Sampler {
         counters: &COUNTERS,
         threads: memory::thread_table().map_err(no_memory)?,
@@ -266,7 +309,11 @@ fn make_method_ids(jvmti: Jvmti, env: *mut JNIEnv) {
     }
 }
 
-fn announce_existing(registry: &Registry, threads: Vec<java::LiveThread>, reader: &(ThreadReader, SafeReader)) {
+fn announce_existing(
+    registry: &Registry,
+    threads: Vec<java::LiveThread>,
+    reader: &(ThreadReader, SafeReader),
+) {
     for thread in threads {
         if let Ok(tid) = reader.0.os_thread_id(&reader.1, thread.java_thread as u64) {
             registry.announce_existing_java(tid.cast_unsigned(), thread.env, thread.identity);
@@ -276,8 +323,13 @@ fn announce_existing(registry: &Registry, threads: Vec<java::LiveThread>, reader
 
 type SpoolAndOrders = (Arc<Spool>, Sender<Command>);
 
-fn start_uploader(options: &Options, registry: &'static Registry) -> (Option<SpoolAndOrders>, Option<UploaderThread>) {
-    let Url::Base(url) = &options.url else { return (None, None) };
+fn start_uploader(
+    options: &Options,
+    registry: &'static Registry,
+) -> (Option<SpoolAndOrders>, Option<UploaderThread>) {
+    let Url::Base(url) = &options.url else {
+        return (None, None);
+    };
     let endpoint = match Endpoint::parse(url) {
         Ok(endpoint) => endpoint,
         Err(error) => {
@@ -305,7 +357,13 @@ fn start_uploader(options: &Options, registry: &'static Registry) -> (Option<Spo
             })
     });
     match spawned {
-        Ok(thread) => (Some((spool, commands.clone())), Some(UploaderThread { commands, _thread: thread })),
+        Ok(thread) => (
+            Some((spool, commands.clone())),
+            Some(UploaderThread {
+                commands,
+                _thread: thread,
+            }),
+        ),
         Err(error) => {
             log::error!("no upload: the uploader cannot start: {error}");
             (None, None)
@@ -327,10 +385,16 @@ fn settings(parsed: &Parsed, cpu_engine: &'static str) -> Settings {
             Dialect::DataKit => "datadog.ExecutionSample",
             Dialect::Jdk => "jdk.ExecutionSample",
         },
-        options: parsed.settings().into_iter().map(|setting| (setting.name, setting.value)).collect(),
+        options: parsed
+            .settings()
+            .into_iter()
+            .map(|setting| (setting.name, setting.value))
+            .collect(),
         start_unix_millis: SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }),
         destination,
         period_millis: u64::try_from(options.period.as_millis()).unwrap_or(u64::MAX),
     }
@@ -368,7 +432,10 @@ impl RecorderStart {
     }
 
     fn run(self, stopping: &'static AtomicBool, done: Sender<()>) {
-        let env = self.java.as_ref().and_then(|java| java.attach_current(c"jprof recorder"));
+        let env = self
+            .java
+            .as_ref()
+            .and_then(|java| java.attach_current(c"jprof recorder"));
         // SAFETY: the environment is this thread's own.
         let properties = env.map_or_else(Vec::new, |env| unsafe { java::system_properties(env) });
         let upload = self.more_counters;
@@ -383,10 +450,20 @@ impl RecorderStart {
             first_period: first_period(self.period),
             preamble: Preamble::new(self.settings, self.jvm, properties),
             output: self.output,
-            more_counters: Box::new(move || upload.as_ref().map_or_else(Vec::new, |counters| counters.snapshot())),
+            more_counters: Box::new(move || {
+                upload
+                    .as_ref()
+                    .map_or_else(Vec::new, |counters| counters.snapshot())
+            }),
             start_cpu_nanos: self.start_cpu_nanos,
         };
-        let order = || if stopping.load(Ordering::Acquire) { Order::Stop } else { Order::Run };
+        let order = || {
+            if stopping.load(Ordering::Acquire) {
+                Order::Stop
+            } else {
+                Order::Run
+            }
+        };
         // SAFETY: this is the only recorder of the sampler; the environment is this thread's own.
         unsafe { recorder.run(env, self.start_nanos, &order) };
         // The thread stays attached: at the JVM's end, detaching could wait for the VM.

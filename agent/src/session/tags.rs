@@ -11,10 +11,20 @@ use crate::recorder::VERSION;
 /// The tags of all uploads of a session, in DataKit's names.
 pub(super) fn of_session(options: &Options, jvm: &JvmInfo) -> Vec<(String, String)> {
     let process_name = default_service_name(&jvm.java_arguments);
-    let host = options.host.clone().or_else(host::hostname).unwrap_or_default();
+    let host = options
+        .host
+        .clone()
+        .or_else(host::hostname)
+        .unwrap_or_default();
     let mut tags = vec![
         ("host".to_owned(), host),
-        ("service".to_owned(), options.service.clone().unwrap_or_else(|| process_name.to_owned())),
+        (
+            "service".to_owned(),
+            options
+                .service
+                .clone()
+                .unwrap_or_else(|| process_name.to_owned()),
+        ),
     ];
     for (name, value) in [("env", &options.env), ("version", &options.version)] {
         if let Some(value) = value {
@@ -47,7 +57,10 @@ pub(super) fn of_session(options: &Options, jvm: &JvmInfo) -> Vec<(String, Strin
 /// A random UUID, version 4 (RFC 9562, section 5.4); empty where the system has no randomness.
 fn random_id() -> String {
     let mut bytes = [0_u8; 16];
-    if File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).is_err() {
+    if File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .is_err()
+    {
         return String::new();
     }
     bytes[6] = (bytes[6] & 0x0f) | 0x40;

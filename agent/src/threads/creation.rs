@@ -28,8 +28,12 @@ pub trait ThreadObserver: Sync {
 }
 
 type StartRoutine = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
-type PthreadCreate =
-    unsafe extern "C" fn(*mut libc::pthread_t, *const libc::pthread_attr_t, StartRoutine, *mut c_void) -> c_int;
+type PthreadCreate = unsafe extern "C" fn(
+    *mut libc::pthread_t,
+    *const libc::pthread_attr_t,
+    StartRoutine,
+    *mut c_void,
+) -> c_int;
 
 struct Hook {
     original: PthreadCreate,
@@ -69,7 +73,12 @@ impl CreationHook {
             }
             (mem::transmute::<*mut c_void, PthreadCreate>(original), key)
         };
-        HOOK.set(Hook { original, observer, key }).map_err(|_| "it is installed already")?;
+        HOOK.set(Hook {
+            original,
+            observer,
+            key,
+        })
+        .map_err(|_| "it is installed already")?;
         let patched = patch_all(pthread_create as *const () as usize);
         Ok(Self { patched })
     }
@@ -88,7 +97,9 @@ unsafe extern "C" fn pthread_create(
     routine: StartRoutine,
     argument: *mut c_void,
 ) -> c_int {
-    let Some(hook) = HOOK.get() else { return libc::EAGAIN };
+    let Some(hook) = HOOK.get() else {
+        return libc::EAGAIN;
+    };
     let start = Box::into_raw(Box::new(Start { routine, argument }));
     // SAFETY: the arguments are the caller's; `run` takes the box over.
     unsafe {
@@ -144,7 +155,11 @@ struct Patch {
 }
 
 fn patch_all(replacement: usize) -> usize {
-    let mut patch = Patch { replacement, own_base: base_of(replacement), patched: 0 };
+    let mut patch = Patch {
+        replacement,
+        own_base: base_of(replacement),
+        patched: 0,
+    };
     // SAFETY: the callback is called during the call only, with this `patch`.
     unsafe { libc::dl_iterate_phdr(Some(patch_library), (&raw mut patch).cast()) };
     patch.patched
@@ -154,11 +169,19 @@ fn base_of(address: usize) -> usize {
     // SAFETY: dladdr fills in the structure for an address of this library.
     unsafe {
         let mut info: libc::Dl_info = mem::zeroed();
-        if libc::dladdr(address as *const c_void, &raw mut info) == 0 { 0 } else { info.dli_fbase as usize }
+        if libc::dladdr(address as *const c_void, &raw mut info) == 0 {
+            0
+        } else {
+            info.dli_fbase as usize
+        }
     }
 }
 
-unsafe extern "C" fn patch_library(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
+unsafe extern "C" fn patch_library(
+    info: *mut libc::dl_phdr_info,
+    _: usize,
+    data: *mut c_void,
+) -> c_int {
     // SAFETY: see the module; `data` is the `Patch` of `patch_all`.
     unsafe {
         let info = &*info;
@@ -180,9 +203,16 @@ unsafe fn is_runtime(name: *const c_char) -> bool {
     // SAFETY: the loader's names end with a zero byte.
     let name = unsafe { CStr::from_ptr(name) }.to_bytes();
     let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
-    [&b"libc."[..], b"libpthread", b"ld-linux", b"linux-vdso", b"libasan", b"libtsan"]
-        .iter()
-        .any(|prefix| base.starts_with(prefix))
+    [
+        &b"libc."[..],
+        b"libpthread",
+        b"ld-linux",
+        b"linux-vdso",
+        b"libasan",
+        b"libtsan",
+    ]
+    .iter()
+    .any(|prefix| base.starts_with(prefix))
 }
 
 #[derive(Default)]
@@ -240,7 +270,12 @@ const IMPORT_KINDS: [u32; 2] = [6, 7];
 const IMPORT_KINDS: [u32; 2] = [1025, 1026];
 
 unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut Patch) {
-    let Some(header) = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC) else { return };
+    let Some(header) = headers
+        .iter()
+        .find(|header| header.p_type == libc::PT_DYNAMIC)
+    else {
+        return;
+    };
     // SAFETY: see the module.
     unsafe {
         let dynamic = read_dynamic(base, header);
@@ -258,9 +293,14 @@ unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut P
                     continue;
                 }
                 let symbol = &*(dynamic.symbols as *const libc::Elf64_Sym).add(symbol);
-                let name = CStr::from_ptr((dynamic.strings + symbol.st_name as usize) as *const c_char);
+                let name =
+                    CStr::from_ptr((dynamic.strings + symbol.st_name as usize) as *const c_char);
                 if name == c"pthread_create"
-                    && write_slot(base + relocation.offset as usize, relocation_is_read_only(base, headers, relocation), patch.replacement)
+                    && write_slot(
+                        base + relocation.offset as usize,
+                        relocation_is_read_only(base, headers, relocation),
+                        patch.replacement,
+                    )
                 {
                     patch.patched += 1;
                 }
@@ -270,12 +310,19 @@ unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut P
 }
 
 /// Whether the slot lies in the part that the loader made read-only after relocation.
-fn relocation_is_read_only(base: usize, headers: &[libc::Elf64_Phdr], relocation: &Relocation) -> bool {
+fn relocation_is_read_only(
+    base: usize,
+    headers: &[libc::Elf64_Phdr],
+    relocation: &Relocation,
+) -> bool {
     let address = base as u64 + relocation.offset;
-    headers.iter().filter(|header| header.p_type == libc::PT_GNU_RELRO).any(|header| {
-        let start = base as u64 + header.p_vaddr;
-        (start..start + header.p_memsz).contains(&address)
-    })
+    headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_GNU_RELRO)
+        .any(|header| {
+            let start = base as u64 + header.p_vaddr;
+            (start..start + header.p_memsz).contains(&address)
+        })
 }
 
 /// Writes a word of a global offset table. False when its page cannot be made writable.

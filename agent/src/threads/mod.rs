@@ -109,7 +109,10 @@ impl Registry {
         Self {
             sampler,
             engine,
-            inner: Mutex::new(Inner { open: true, ..Inner::default() }),
+            inner: Mutex::new(Inner {
+                open: true,
+                ..Inner::default()
+            }),
             events: ArrayQueue::new(limits::THREAD_EVENTS),
             counters: RegistryCounters::default(),
         }
@@ -148,7 +151,9 @@ impl Registry {
         if let Some(engine) = &self.engine
             && engine.open(&self.sampler.threads, key, tid).is_err()
         {
-            self.counters.threads_without_ticks.fetch_add(1, Ordering::Relaxed);
+            self.counters
+                .threads_without_ticks
+                .fetch_add(1, Ordering::Relaxed);
         }
         Some(key)
     }
@@ -176,7 +181,9 @@ impl Registry {
                 inner.by_tid.insert(tid, key);
             }
             None => {
-                self.counters.threads_without_slot.fetch_add(1, Ordering::Relaxed);
+                self.counters
+                    .threads_without_slot
+                    .fetch_add(1, Ordering::Relaxed);
             }
         }
         key
@@ -187,7 +194,9 @@ impl Registry {
     pub fn announce_existing_java(&self, tid: u32, env: usize, identity: JavaIdentity) {
         let key = {
             let inner = self.inner();
-            let Some(&key) = inner.by_tid.get(&tid) else { return };
+            let Some(&key) = inner.by_tid.get(&tid) else {
+                return;
+            };
             if inner.java_ended.contains(&tid) {
                 return;
             }
@@ -198,7 +207,13 @@ impl Registry {
             key
         };
         let nanos = clock::monotonic_nanos();
-        self.announce(ThreadEvent::Java { key, nanos, identity, begins: false, parent: None });
+        self.announce(ThreadEvent::Java {
+            key,
+            nanos,
+            identity,
+            begins: false,
+            parent: None,
+        });
     }
 
     /// The existing threads have all been announced.
@@ -244,13 +259,21 @@ impl Registry {
     #[must_use]
     pub fn threads(&self) -> Vec<(ThreadKey, u32, bool)> {
         let inner = self.inner();
-        inner.by_tid.iter().map(|(&tid, &key)| (key, tid, inner.own.contains(&key))).collect()
+        inner
+            .by_tid
+            .iter()
+            .map(|(&tid, &key)| (key, tid, inner.own.contains(&key)))
+            .collect()
     }
 
     /// The calling thread ends: stops its ticks, emits the rest of its CPU time, gives all back.
     pub fn retire_current(&self, tid: u32) {
-        let Some(key) = self.inner().by_tid.get(&tid).copied() else { return };
-        let Some(slot) = self.sampler.threads.get(key) else { return };
+        let Some(key) = self.inner().by_tid.get(&tid).copied() else {
+            return;
+        };
+        let Some(slot) = self.sampler.threads.get(key) else {
+            return;
+        };
         self.close(key, slot.source());
         let weight = slot.weight_at(clock::thread_cpu_nanos(), self.sampler.interval_nanos);
         if weight > 0 && self.sampler.armed.load(Ordering::Acquire) {
@@ -265,7 +288,9 @@ impl Registry {
 
     /// The thread `tid` has ended, as seen from outside.
     pub fn retire(&self, tid: u32) {
-        let Some(key) = self.inner().by_tid.get(&tid).copied() else { return };
+        let Some(key) = self.inner().by_tid.get(&tid).copied() else {
+            return;
+        };
         if let Some(slot) = self.sampler.threads.get(key) {
             self.close(key, slot.source());
         }
@@ -280,7 +305,11 @@ impl Registry {
     }
 
     fn forget(&self, key: ThreadKey, tid: u32, native_name: Option<String>) {
-        self.announce(ThreadEvent::End { key, tid, native_name });
+        self.announce(ThreadEvent::End {
+            key,
+            tid,
+            native_name,
+        });
         let mut inner = self.inner();
         if inner.by_tid.get(&tid) == Some(&key) {
             inner.by_tid.remove(&tid);
@@ -292,17 +321,30 @@ impl Registry {
 
     /// Compares the table with /proc/self/task.
     pub fn scan(&self) {
-        let Ok(alive) = host::tasks::tasks() else { return };
+        let Ok(alive) = host::tasks::tasks() else {
+            return;
+        };
         let alive: FxHashSet<u32> = alive.into_iter().map(i32::cast_unsigned).collect();
         let (unknown, gone) = {
             let inner = self.inner();
-            let unknown: Vec<u32> = alive.iter().filter(|tid| !inner.by_tid.contains_key(tid)).copied().collect();
-            let gone: Vec<u32> = inner.by_tid.keys().filter(|tid| !alive.contains(tid)).copied().collect();
+            let unknown: Vec<u32> = alive
+                .iter()
+                .filter(|tid| !inner.by_tid.contains_key(tid))
+                .copied()
+                .collect();
+            let gone: Vec<u32> = inner
+                .by_tid
+                .keys()
+                .filter(|tid| !alive.contains(tid))
+                .copied()
+                .collect();
             (unknown, gone)
         };
         for tid in unknown {
             if self.register(tid, 0).is_some() {
-                self.counters.threads_found_by_scan.fetch_add(1, Ordering::Relaxed);
+                self.counters
+                    .threads_found_by_scan
+                    .fetch_add(1, Ordering::Relaxed);
             }
         }
         gone.into_iter().for_each(|tid| self.retire(tid));
