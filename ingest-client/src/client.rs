@@ -216,6 +216,7 @@ fn failure(error: ureq::Error) -> Failure {
                     .and_then(|inner| inner.downcast::<ureq::Error>().ok());
                 return inner.map_or(Failure::Reset(text), |inner| failure(*inner));
             }
+            let text = error.to_string();
             match error.kind() {
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::HostUnreachable

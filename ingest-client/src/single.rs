@@ -46,7 +46,7 @@ pub enum UploadError {
         limit: u64,
     },
     /// There was no answer; trying again may help.
-    #[error("no upload to {endpoint}: {reason}")]
+    #[error("no answer from {endpoint} ({reason}): is DataKit running there?")]
     NoAnswer {
         /// Where to.
         endpoint: String,

@@ -348,6 +348,20 @@ fn an_address_that_swallows_everything_is_left_when_the_flush_is_over() {
 }
 
 #[test]
+fn a_name_that_nobody_has_is_looked_up_in_bounded_time() {
+    let mut config = hasty();
+    config.resolve_timeout = Duration::from_millis(500);
+    // RFC 6761 keeps this name from ever being given to a host.
+    let rig = Rig::start("http://datakit.invalid:9529", config);
+    rig.submit(1, b"x");
+    let tries =
+        || rig.count(UploadCounter::RetriedConnect) + rig.count(UploadCounter::RetriedTimeout);
+    rig::wait_until(|| tries() >= 2, "two tries");
+    let report = rig.flush(Duration::from_millis(100));
+    assert_eq!(report, FlushReport { sent: 0, left: 1 });
+}
+
+#[test]
 fn a_profile_too_large_for_datakit_is_dropped_unsent() {
     let server = Server::start(&[Act::status(200)]);
     let mut config = hasty();
