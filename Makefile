@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 SHELL := /bin/bash
 
-.PHONY: all check test demo bench jdks install
+.PHONY: all check test demo bench jdks bindings install
 
 # The agent target/release/libjprof.so and the command target/release/jprof.
 all:
@@ -27,6 +27,10 @@ bench: all jdks
 # JDK 8, 11, 17, 21 and 25 under jdks/, for tests and measurements only.
 jdks:
 	scripts/fetch-jdks.sh jdks
+
+# The agent's JVMTI bindings anew, from the newest JDK's jvmti.h.
+bindings:
+	scripts/bindings.sh
 
 # The library where the loader finds it, the command in PREFIX/bin.
 install:
