@@ -30,6 +30,10 @@ use identity::ChunkIdentity;
 const CHECKPOINT_EVENT: u64 = 1;
 
 /// When a chunk begins, and how its clock ticks.
+///
+/// The chunks of a file should tick on one clock, that is, have one rate and count from one zero:
+/// the reader of JDK 25 dates the events of all chunks by the start and the rate of the first. Behind
+/// a JVM's recording that is the clock of the JVM's recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkStart {
     /// Nanoseconds since the epoch.

@@ -26,20 +26,23 @@ pub(crate) fn encode(
     for field in [METADATA_EVENT, start_ticks, duration_ticks, metadata_id] {
         crate::encode::put_long(&mut out, field);
     }
+    put_tree(&mut out, &root(dialect, ids));
+    out
+}
+
+fn root(dialect: Dialect, ids: TypeIds) -> Element {
     let classes = BASIC_TYPES
         .iter()
         .chain(pool::structures(dialect))
         .map(|structure| structure_element(structure, ids))
         .chain(event::definitions(dialect).map(|event| event_element(&event, ids)));
-    let root = Element::new("root")
+    Element::new("root")
         .child(Element::new("metadata").children(classes))
         .child(
             Element::new("region")
                 .attribute("locale", "en")
                 .attribute("gmtOffset", "0"),
-        );
-    put_tree(&mut out, &root);
-    out
+        )
 }
 
 fn structure_element(structure: &Structure, ids: TypeIds) -> Element {
@@ -138,5 +141,99 @@ fn unit_annotations(ids: TypeIds, unit: Unit) -> Vec<Element> {
             annotation(ids, Type::Unsigned),
             annotation(ids, Type::MemoryAddress),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn attribute<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
+        element
+            .attributes
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Every element below, with the one above it.
+    fn pairs(element: &Element) -> Vec<(&Element, &Element)> {
+        let below = element.children.iter();
+        below
+            .flat_map(|child| std::iter::once((element, child)).chain(pairs(child)))
+            .collect()
+    }
+
+    fn for_each_dialect(check: impl Fn(&Element)) {
+        for dialect in [Dialect::DataKit, Dialect::Jdk] {
+            check(&root(dialect, TypeIds::of_chunk(5)));
+        }
+    }
+
+    /// An annotation or a field of a type that is not there ends DataKit's worker for good.
+    #[test]
+    fn every_type_that_is_named_is_defined_once() {
+        for_each_dialect(|root| {
+            let ids: Vec<&str> = pairs(root)
+                .iter()
+                .filter_map(|(_, element)| attribute(element, "id"))
+                .collect();
+            let defined: HashSet<&str> = ids.iter().copied().collect();
+            assert_eq!(ids.len(), defined.len());
+            let named: HashSet<&str> = pairs(root)
+                .iter()
+                .filter_map(|(_, element)| attribute(element, "class"))
+                .collect();
+            assert_eq!(
+                named.difference(&defined).collect::<Vec<_>>(),
+                Vec::<&&str>::new()
+            );
+        });
+    }
+
+    #[test]
+    fn elements_stand_where_strict_readers_expect_them() {
+        for_each_dialect(|root| {
+            assert_eq!(root.name, "root");
+            for (parent, child) in pairs(root) {
+                let place = (parent.name, child.name);
+                let known = [
+                    ("root", "metadata"),
+                    ("root", "region"),
+                    ("metadata", "class"),
+                    ("class", "field"),
+                    ("class", "annotation"),
+                    ("field", "annotation"),
+                ];
+                assert!(known.contains(&place), "{place:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn spans_and_times_say_their_unit() {
+        let ids = TypeIds::of_chunk(5);
+        let [span, time] = [Type::Timespan, Type::Timestamp].map(|ty| ids.id(ty).to_string());
+        let known = [
+            "TICKS",
+            "NANOSECONDS",
+            "MILLISECONDS",
+            "MILLISECONDS_SINCE_EPOCH",
+        ];
+        for_each_dialect(|root| {
+            for (_, element) in pairs(root)
+                .iter()
+                .filter(|(_, element)| element.name == "annotation")
+            {
+                let class = attribute(element, "class");
+                if class == Some(&span) || class == Some(&time) {
+                    assert!(
+                        attribute(element, "value").is_some_and(|unit| known.contains(&unit)),
+                        "{element:?}"
+                    );
+                }
+            }
+        });
     }
 }

@@ -7,9 +7,9 @@ use crate::encode::{put_long, put_text};
 /// An element with its attributes and children.
 #[derive(Debug)]
 pub(crate) struct Element {
-    name: &'static str,
-    attributes: Vec<(&'static str, String)>,
-    children: Vec<Element>,
+    pub(super) name: &'static str,
+    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(super) children: Vec<Element>,
 }
 
 impl Element {
