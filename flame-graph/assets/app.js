@@ -43,6 +43,7 @@ class App {
     this.words = '';
     this.written = null;
     this.drawing = false;
+    this.drawn = false;
     this.drag = null;
     this.chart = new Chart(profile, element('canvas'), element('scroller'), element('sheet'));
     this.methods = new MethodsView(profile, () => this.remember(true));
@@ -155,6 +156,8 @@ class App {
       this.drawing = false;
       this.chart.resize();
       this.chart.draw();
+      if (!this.drawn) performance.mark('flame-graph-drawn');
+      this.drawn = true;
     });
   }
 

@@ -95,30 +95,38 @@ class Chart {
       painted = true;
       const x0 = (start[node] - from) * scale;
       const x1 = x0 + total[node] * scale;
-      if (x1 - x0 >= THINNEST_BOX) {
+      if (!this.isThin(node)) {
         let left = Math.max(0, Math.round(x0));
         const right = Math.min(width, Math.round(x1));
         // A strip keeps its pixel: a hit in it must not vanish under its neighbour.
         if (left <= strip && right - left > 1) left = strip + 1;
-        const gap = right - left > 2 && x1 <= width ? 1 : 0;
+        const gap = right - left > 2 && right < width ? 1 : 0;
         line.fill(this.colourOf(node), left, right - gap);
         if (right - left > FEWEST_LETTERS * this.letter + 2 * TEXT_PADDING) labels.push({node, left, right, y});
         place++;
       } else {
-        strip = Math.min(width - 1, Math.max(0, Math.floor(x0)));
-        const next = this.stripEnd(place, strip, high);
+        const pixel = Math.min(width - 1, Math.max(0, Math.floor(x0)));
+        const next = this.stripEnd(place, pixel, high);
         const lit = hits !== null && hits.any(place, next);
-        line[strip] = lit ? this.colours.hit : this.colourOf(node);
+        line[pixel] = lit ? this.colours.hit : this.colourOf(node);
+        strip = pixel;
         place = next;
       }
     }
     return painted;
   }
 
-  // The place behind the last node that lies within the pixel.
+  // The place behind the last node of a strip: all thin ones that begin within the pixel.
   stripEnd(place, pixel, high) {
+    const {start, levelNodes} = this.profile;
     const edge = this.from + (pixel + 1) / this.scale;
-    return this.profile.firstEndingAfter(edge, place + 1, high);
+    const next = this.profile.firstEndingAfter(edge, place, high);
+    const reaches = next < high && start[levelNodes[next]] < edge && this.isThin(levelNodes[next]);
+    return Math.max(place + 1, reaches ? next + 1 : next);
+  }
+
+  isThin(node) {
+    return this.profile.total[node] * this.scale < THINNEST_BOX;
   }
 
   colourOf(node) {
@@ -188,17 +196,20 @@ class Chart {
     if (level < 0 || level > profile.deepest) return null;
     const pixel = Math.floor(x * this.ratio);
     const high = profile.levelStart[level + 1];
-    const node = profile.nodeAt(level, this.from + (pixel + 0.5) / scale);
-    if (node >= 0 && profile.total[node] * scale >= THINNEST_BOX) {
-      return {node, many: 1, from: profile.start[node], to: profile.end(node)};
-    }
     const {levelNodes, levelStart, start} = profile;
+    const left = this.from + pixel / scale;
     const right = this.from + (pixel + 1) / scale;
-    const begins = (place) => place < high && start[levelNodes[place]] < right;
-    let first = profile.firstEndingAfter(this.from + pixel / scale, levelStart[level], high);
-    if (!begins(first)) return null;
-    // A wide box that ends within the pixel leaves the pixel to the strip behind it.
-    if (profile.total[levelNodes[first]] * scale >= THINNEST_BOX && begins(first + 1)) first++;
+    const isStrip = (place) => place < high && start[levelNodes[place]] >= left &&
+      start[levelNodes[place]] < right && this.isThin(levelNodes[place]);
+    let first = profile.firstEndingAfter(left, levelStart[level], high);
+    if (first === high || start[levelNodes[first]] >= right) return null;
+    // What only ends within the pixel leaves it to the strip behind it.
+    if (!isStrip(first) && isStrip(first + 1)) first++;
+    if (!isStrip(first)) {
+      const middle = profile.nodeAt(level, (left + right) / 2);
+      const node = middle < 0 ? levelNodes[first] : middle;
+      if (!this.isThin(node)) return {node, many: 1, from: start[node], to: profile.end(node)};
+    }
     const end = this.stripEnd(first, pixel, high);
     return {
       node: levelNodes[first],
