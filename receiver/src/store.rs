@@ -283,7 +283,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let kept = keep(&Store::open(folder.path()).expect("a store"), b"jfr");
         let store = Store::open(folder.path()).expect("a store");
-        assert_eq!(store.ids().expect("ids"), [kept.id.clone()]);
+        assert_eq!(store.ids().expect("ids").join(" "), kept.id);
         let read = store.upload(&kept.id).expect("the upload");
         assert_eq!(
             (read.jfr_bytes, read.event_json, read.problems),
