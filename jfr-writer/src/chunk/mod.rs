@@ -167,7 +167,8 @@ impl<W: Write + Seek> ChunkWriter<W> {
         Ok(())
     }
 
-    /// Size that the chunk would have if it ended now, to the byte once it has an entry in every pool.
+    /// Size that the chunk would have if it ended now. Up to 128 bytes too small: the end's ticks
+    /// are not known yet, and pools that are empty get an entry.
     pub fn bytes(&self) -> u64 {
         let body = self.checkpoint_body_len(self.start.ticks);
         self.out.len() + sized_len(body)
@@ -210,7 +211,9 @@ impl<W: Write + Seek> ChunkWriter<W> {
         let start = self.out.len();
         let buffer = self.out.buffer();
         put_long(buffer, bytes);
-        buffer.extend_from_slice(&checkpoint_head(ticks));
+        for field in checkpoint_head(ticks) {
+            put_long(buffer, field);
+        }
         self.pools.write(&mut self.out, self.identity.type_ids())?;
         debug_assert_eq!(
             self.out.len() - start,
@@ -221,7 +224,8 @@ impl<W: Write + Seek> ChunkWriter<W> {
     }
 
     fn checkpoint_body_len(&self, ticks: u64) -> u64 {
-        checkpoint_head(ticks).len() as u64 + self.pools.encoded_len(self.identity.type_ids())
+        let head: usize = checkpoint_head(ticks).into_iter().map(long_len).sum();
+        head as u64 + self.pools.encoded_len(self.identity.type_ids())
     }
 
     fn check(&self) -> Result<(), WriteError> {
@@ -239,21 +243,17 @@ impl<W: Write + Seek> ChunkWriter<W> {
 }
 
 /// Everything of the checkpoint event between its size and its pools.
-fn checkpoint_head(ticks: u64) -> Vec<u8> {
-    let mut head = Vec::new();
+const fn checkpoint_head(ticks: u64) -> [u64; 5] {
     let duration_ticks = 0;
     let no_checkpoint_before = 0;
     let flags = 0;
-    for field in [
+    [
         CHECKPOINT_EVENT,
         ticks,
         duration_ticks,
         no_checkpoint_before,
         flags,
-    ] {
-        put_long(&mut head, field);
-    }
-    head
+    ]
 }
 
 fn put_event<W: Write + Seek>(out: &mut Output<W>, body: &[u8]) -> io::Result<()> {
@@ -267,4 +267,23 @@ fn put_event<W: Write + Seek>(out: &mut Output<W>, body: &[u8]) -> io::Result<()
 fn sized_len(body: u64) -> u64 {
     let guess = body + long_len(body) as u64;
     body + long_len(guess) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_events_size_counts_itself() {
+        for (body, size) in [
+            (1, 2),
+            (126, 127),
+            (127, 129),
+            (16_381, 16_383),
+            (16_382, 16_385),
+        ] {
+            assert_eq!(sized_len(body), size);
+            assert_eq!(long_len(size) as u64, size - body);
+        }
+    }
 }

@@ -7,4 +7,5 @@ mod round_trip;
 mod rules;
 mod size;
 mod story;
+mod telling;
 mod text;
