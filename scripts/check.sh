@@ -1,9 +1,6 @@
 #!/bin/bash
-# Format, lints and unit tests of the whole workspace.
+# What a commit must pass: format, lints, unit tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/packages.sh
-need_linker
-cargo fmt --all --check
-cargo clippy --workspace --all-targets --quiet -- -D warnings
+scripts/lint.sh
 cargo test --workspace --lib --bins --quiet

@@ -10,9 +10,7 @@ target=${CARGO_TARGET_DIR:-target}
 logs=$target/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
-export JPROF_LEDGER=$PWD/$logs/ledger.tsv
-case $logs in /*) JPROF_LEDGER=$logs/ledger.tsv ;; esac
-export JPROF_JDKS=$PWD/jdks
+export JPROF_LEDGER=$(readlink -f "$logs")/ledger.tsv
 : >"$JPROF_LEDGER"
 
 # Runs a suite and shows it; what fails here is recorded, and its last lines stand in the log.
@@ -58,6 +56,7 @@ cargo_tests() { # NAME COMMAND…
 need_linker || exit 1
 single jdks scripts/fetch-jdks.sh jdks
 single build scripts/build.sh
+single lint scripts/lint.sh
 cargo_tests cargo cargo test --workspace --no-fail-fast
 counting bindings scripts/check-bindings.sh
 counting harness java-harness/run.sh
