@@ -92,9 +92,7 @@ fn any_2xx_is_a_success() {
 
 #[test]
 fn what_may_pass_is_tried_again_until_it_is_taken() {
-    let mut hurried = stored();
-    hurried.response_timeout = Duration::from_millis(100);
-    let cases: [(&[Act], UploadCounter); 10] = [
+    let cases: [(&[Act], UploadCounter); 8] = [
         (
             &[Act::status(500), Act::status(500), Act::status(503)],
             UploadCounter::RetriedServerError,
@@ -119,8 +117,6 @@ fn what_may_pass_is_tried_again_until_it_is_taken() {
         (&[Act::Babble], UploadCounter::RetriedReset),
         (&[Act::AnswerEarly(200)], UploadCounter::RetriedReset),
         (&[Act::AnswerEarly(503)], UploadCounter::RetriedServerError),
-        (&[Act::Stall], UploadCounter::RetriedTimeout),
-        (&[Act::Drip], UploadCounter::RetriedTimeout),
     ];
     let large = noise(LARGE);
     for (acts, counter) in cases {
@@ -128,7 +124,7 @@ fn what_may_pass_is_tried_again_until_it_is_taken() {
         let is_early = matches!(acts, [Act::AnswerEarly(_)]);
         let profile = if is_early { &large } else { &large[..100_000] };
         let server = Server::start(&[acts, &[Act::status(200)]].concat());
-        let rig = Rig::start(&server.url(), hurried.clone());
+        let rig = Rig::start(&server.url(), stored());
         rig.submit(7, profile);
         rig.wait_for(UploadCounter::Sent, 1);
         assert_eq!(rig.count(counter), acts.len() as u64, "{acts:?}");
@@ -149,11 +145,31 @@ fn what_may_pass_is_tried_again_until_it_is_taken() {
 fn a_server_that_accepts_and_does_not_read_is_left_when_the_try_is_over() {
     let server = Server::start(&[Act::Accept, Act::status(200)]);
     let mut config = stored();
-    config.try_timeout = Duration::from_secs(1);
+    config.try_timeout = Duration::from_secs(2);
     let rig = Rig::start(&server.url(), config);
     rig.submit(7, &noise(LARGE));
     rig.wait_for(UploadCounter::Sent, 1);
-    assert_eq!(rig.count(UploadCounter::RetriedTimeout), 1);
+    assert!(rig.count(UploadCounter::RetriedTimeout) >= 1);
+}
+
+#[test]
+fn a_server_that_does_not_answer_in_time_is_left_and_tried_again() {
+    for act in [Act::Stall, Act::Drip] {
+        let server = Server::start(&[act, Act::status(200)]);
+        let mut config = hasty();
+        config.response_timeout = Duration::from_millis(300);
+        let rig = Rig::start(&server.url(), config);
+        rig.submit(7, b"x");
+        rig.wait_for(UploadCounter::Sent, 1);
+        // On a machine that is busy with other things the good answer may come too late once, too.
+        assert!(rig.count(UploadCounter::RetriedTimeout) >= 1);
+        assert!(
+            server
+                .requests()
+                .iter()
+                .all(|request| request.profile() == b"x")
+        );
+    }
 }
 
 #[test]

@@ -205,10 +205,9 @@ fn perform(
         Act::Accept => {}
         Act::AnswerEarly(status) | Act::AnswerEarlyAndHold(status) => {
             read_head(reader)?;
-            write!(
-                stream,
-                "HTTP/1.1 {status} Early\r\nContent-Length: 0\r\n\r\n"
-            )?;
+            // In one piece: a reset throws away what still waits to be sent.
+            let answer = format!("HTTP/1.1 {status} Early\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes())?;
         }
         Act::ResetMidBody => {
             read_head(reader)?;
