@@ -16,7 +16,7 @@ check:
 test:
 	scripts/test.sh
 
-# A program under the agent, a receiver, a flame graph. KEEP=1 or KEEP=0 says whether the receiver stays.
+# A program under the agent, a receiver, a flame graph. The receiver stays for an hour; KEEP=0: not, KEEP=1: for good.
 demo:
 	scripts/demo.sh
 

@@ -29,6 +29,7 @@ open_suite() { # SUITE
     echo "deb [signed-by=$keyring] $mirror $suite main"
     [ "$suite" = sid ] || [ -z "$security" ] || echo "deb [signed-by=$keyring] $security $suite-security main"
   } >"$dir/sources.list"
+  # A mirror that lags serves lists past their date: their signatures still count.
   cat >"$dir/apt.conf" <<CONF
 Dir::Etc::SourceList "$dir/sources.list";
 Dir::Etc::SourceParts "$dir/parts";
@@ -39,6 +40,7 @@ Dir::State::Status "$dir/status";
 Dir::Cache "$dir/cache";
 Acquire::Languages "none";
 Acquire::Retries "2";
+Acquire::Check-Valid-Until "false";
 APT::Sandbox::User "";
 CONF
   APT_CONFIG=$dir/apt.conf apt-get update -qq --error-on=any >"$dir/update.log" 2>&1 && : >"$dir/opened"

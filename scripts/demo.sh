@@ -1,6 +1,7 @@
 #!/bin/bash
 # A program under the agent for some twenty seconds, its profiles in the embedded receiver, and a flame graph.
-# On a terminal the receiver stays, so that its page can be opened; KEEP=1 and KEEP=0 decide otherwise.
+# The receiver stays for an hour, so that its page can be opened; with KEEP=1 until it is stopped, with KEEP=0 or under
+# CI it goes with the demo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
@@ -8,10 +9,11 @@ cd "$(dirname "$0")/.."
 seconds=22 # two periods and a last, shorter one
 period=10
 
-keep=${KEEP:-}
-if [ -z "$keep" ]; then
-  if [ -t 1 ] && [ -z "${CI:-}" ]; then keep=1; else keep=0; fi
-fi
+case ${KEEP:-${CI:+0}} in
+  0) stays= ;;
+  1) stays=infinity ;;
+  *) stays=1h ;;
+esac
 
 # A JDK of version 8 or newer: it runs the agent, and compiles the program.
 is_jdk() { # HOME
@@ -31,10 +33,9 @@ find_jdk() {
 
 # Starts the receiver at an address and waits until it listens; sets page. It outlives this script.
 start_receiver() { # ADDRESS
-  local waited
-  setsid "$jprof" serve --listen "$1" --dir demo/uploads >demo/receiver.log 2>&1 </dev/null &
+  setsid timeout "${stays:-10m}" "$jprof" serve --listen "$1" --dir demo/uploads >demo/receiver.log 2>&1 </dev/null &
   receiver=$!
-  for waited in $(seq 100); do
+  for _ in $(seq 100); do
     page=$(sed -n 's/^listening on //p' demo/receiver.log)
     [ -z "$page" ] || return 0
     kill -0 "$receiver" 2>/dev/null || return 1
@@ -47,7 +48,13 @@ start_receiver() { # ADDRESS
 stop_earlier_receiver() {
   local earlier
   earlier=$(cat demo/receiver.pid 2>/dev/null) || return 0
-  [ "$(cat "/proc/$earlier/comm" 2>/dev/null)" != jprof ] || kill "$earlier"
+  ! grep -qa 'serve.*--dir.*demo/uploads' "/proc/$earlier/cmdline" 2>/dev/null || kill "$earlier"
+  rm -f demo/receiver.pid
+}
+
+# What the receiver keeps running for is a page to open: after a failure it goes.
+stop_receiver() {
+  [ -z "${receiver:-}" ] || kill "$receiver" 2>/dev/null || true
   rm -f demo/receiver.pid
 }
 
@@ -62,6 +69,7 @@ classes=$(JAVA_HOME=$jdk java-harness/compile.sh)
 mkdir -p demo
 stop_earlier_receiver
 rm -rf demo/uploads demo/demo.jfr demo/flame.html
+trap stop_receiver EXIT
 # 9529 is DataKit's port; another one where that is taken.
 start_receiver 127.0.0.1:9529 || start_receiver 127.0.0.1:0 || { cat demo/receiver.log >&2; exit 1; }
 echo "$receiver" >demo/receiver.pid
@@ -79,7 +87,6 @@ done
 if [ "$(arrived)" = 0 ]; then
   echo "no profile arrived; the receiver says:" >&2
   cat demo/receiver.log >&2
-  kill "$receiver"
   exit 1
 fi
 "$jprof" flame demo/demo.jfr -o demo/flame.html
@@ -87,12 +94,12 @@ fi
 printf '\n%d profiles arrived. Top methods by their own CPU time:\n' "$(arrived)"
 "$jprof" convert demo/demo.jfr --to collapsed | awk '
   { count = $NF; sub(/ [0-9]+$/, ""); sub(/.*;/, ""); own[$0] += count; total += count }
-  END { for (name in own) printf "%7.1f %%  %s\n", 100 * own[name] / total, name }' | sort -rn | sed 10q
+  END { for (name in own) printf "%7.1f %%  %s\n", 100 * own[name] / total, name }' | sort -rn | awk 'NR <= 10'
 printf '\nflame graph   %s\n' "$PWD/demo/flame.html"
-if [ "$keep" = 1 ]; then
-  printf 'profiles      %s\nstop it with  kill %d\n' "$page" "$receiver"
+if [ -n "$stays" ]; then
+  trap - EXIT
+  [ "$stays" = infinity ] || left=" (goes by itself after $stays)"
+  printf 'profiles      %s\nstop it with  kill %d%s\n' "$page" "$receiver" "${left:-}"
 else
-  kill "$receiver"
-  rm -f demo/receiver.pid
   printf 'profiles      %s  (make demo KEEP=1 leaves a page to open)\n' "$PWD/demo/uploads"
 fi
