@@ -49,8 +49,10 @@ impl Stripe {
         self.locked.load(Ordering::Acquire)
     }
 
+    /// Takes the stripe unless somebody has it.
     #[inline]
-    fn try_lock(&self) -> Option<Held<'_>> {
+    #[must_use]
+    pub fn try_lock(&self) -> Option<Held<'_>> {
         self.locked
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
@@ -70,6 +72,13 @@ impl<'a> Held<'a> {
     pub fn frames(&mut self) -> &mut [Frame] {
         // SAFETY: this is the only holder of the lock, and `self` is borrowed mutably.
         unsafe { &mut *self.stripe.frames.get() }
+    }
+
+    /// The ring, and the first `count` frames of the buffer.
+    #[inline]
+    pub fn ring_and_frames(&mut self, count: usize) -> (&'a Ring, &[Frame]) {
+        let ring = self.ring();
+        (ring, self.frames().get(..count).unwrap_or(&[]))
     }
 
     /// The ring, whose only producer the holder is.

@@ -14,9 +14,10 @@ use crossbeam_utils::CachePadded;
 
 use crate::counters::{Counter, Counters};
 use crate::record::{self, RecordHead, RecordKind};
+use crate::ring::Ring;
 use crate::stripes::{self, Stripe};
 use crate::threads::{Found, ThreadKey, ThreadSlot, ThreadTable, TickSource};
-use crate::walker::{Failure, Outcome, Walker};
+use crate::walker::{Failure, Frame, Outcome, Walker};
 use crate::{arch, clock};
 
 /// What a tick costs the thread outside the handler: the timer interrupt, the signal's delivery
@@ -211,26 +212,44 @@ impl Sampler {
             truncated: outcome.truncated,
             failure: outcome.failure,
         };
-        let ring = stripe.ring();
-        // SAFETY: the stripe is held: this is the ring's only producer.
-        let Some(room) = (unsafe { ring.reserve(record::length_in_words(outcome.frames as u32)) })
-        else {
+        let frames = stripe.ring_and_frames(outcome.frames);
+        if !self.store(frames, &head) {
             self.counters.count(Counter::DropRingFull);
             self.wake_recorder();
             return;
-        };
-        record::write(
-            room,
-            &head,
-            stripe.frames().get(..outcome.frames).unwrap_or(&[]),
-        );
+        }
         slot.claim(weight.saturating_mul(self.interval_nanos));
         slot.set_last_tick_nanos(now);
         self.counters.count(Counter::SampleTaken);
         self.count_outcome(outcome);
+    }
+
+    /// Stores a record in the held stripe's ring or, when that is full, in any that is free: deep
+    /// stacks of one thread fill its own ring within milliseconds.
+    #[inline]
+    fn store(&self, (ring, frames): (&Ring, &[Frame]), head: &RecordHead) -> bool {
+        if self.store_in(ring, frames, head) {
+            return true;
+        }
+        self.stripes.iter().any(|stripe| match stripe.try_lock() {
+            Some(other) => self.store_in(other.ring(), frames, head),
+            None => false,
+        })
+    }
+
+    /// The caller holds the stripe of this ring.
+    #[inline]
+    fn store_in(&self, ring: &Ring, frames: &[Frame], head: &RecordHead) -> bool {
+        // SAFETY: the stripe is held: this is the ring's only producer.
+        let Some(room) = (unsafe { ring.reserve(record::length_in_words(frames.len() as u32)) })
+        else {
+            return false;
+        };
+        record::write(room, head, frames);
         if ring.used() > ring.capacity() / 2 {
             self.wake_recorder();
         }
+        true
     }
 
     /// Emits the rest of a thread's CPU time, outside signals. False when it could not be stored.
@@ -248,14 +267,7 @@ impl Sampler {
             truncated: false,
             failure: Failure::NoJavaFrame,
         };
-        // SAFETY: the stripe is held: this is the ring's only producer.
-        match unsafe { stripe.ring().reserve(record::length_in_words(0)) } {
-            Some(room) => {
-                record::write(room, &head, &[]);
-                true
-            }
-            None => false,
-        }
+        self.store_in(stripe.ring(), &[], &head)
     }
 
     #[inline]

@@ -35,8 +35,8 @@ pub struct Choice {
     pub engine: Option<Engine>,
     /// One line for the log.
     pub reason: String,
-    /// Whether an event asked for by name could not be had.
-    pub refused: bool,
+    /// Whether it is less than what was asked for: a warning.
+    pub second_best: bool,
 }
 
 /// The distance between ticks that leaves the application at least half of its time whatever
@@ -53,35 +53,16 @@ pub fn choose(event: &Event, period_nanos: u64) -> Choice {
         Event::None => Choice {
             engine: None,
             reason: "no CPU samples: event=none".to_owned(),
-            refused: false,
+            second_best: false,
         },
         Event::Cpu => choose_for_cpu(period_nanos),
         Event::CpuTimer => match CpuTimers::new(period_nanos).try_out() {
-            Ok(()) => chosen(
-                None,
-                period_nanos,
-                "ctimer",
-                "CPU timers, as asked".to_owned(),
-            ),
-            Err(error) => refused(&format!(
+            Ok(()) => Engine::timers(period_nanos).chosen("CPU timers, as asked"),
+            Err(error) => none(&format!(
                 "event=ctimer cannot be had: timer_create: {error}"
             )),
         },
-        Event::Perf(name) => match PerfEvents::by_name(name, period_nanos) {
-            Some(perf) => match perf.try_out() {
-                Ok(()) => {
-                    let reason = format!("perf event {name}, as asked");
-                    chosen(Some(perf), period_nanos, "perf_events", reason)
-                }
-                Err(error) => refused(&format!(
-                    "event={name} cannot be opened: {}; no CPU samples are taken. Try event=cpu",
-                    perf_events::explain(&error)
-                )),
-            },
-            None => refused(&format!(
-                "event={name} is not known to this version; no CPU samples are taken. Try event=cpu"
-            )),
-        },
+        Event::Perf(name) => choose_by_name(name, period_nanos),
     }
 }
 
@@ -89,67 +70,98 @@ fn choose_for_cpu(period_nanos: u64) -> Choice {
     let perf = PerfEvents::cpu_clock(period_nanos, true);
     let refusal = match perf.try_out() {
         Ok(()) => {
-            return chosen(
-                Some(perf),
-                period_nanos,
-                "perf_events",
-                "perf events (cpu-clock, user and kernel)".to_owned(),
-            );
+            return Engine::perf(perf, period_nanos)
+                .chosen("perf events (cpu-clock, user and kernel)");
         }
         Err(error) => perf_events::explain(&error),
     };
-    let timers = CpuTimers::new(period_nanos);
-    let timer_error = match timers.try_out() {
+    let timer_refusal = match CpuTimers::new(period_nanos).try_out() {
         Ok(()) => {
-            let reason =
-                format!("CPU timers, since perf events with kernel ticks are refused: {refusal}");
-            return chosen(None, period_nanos, "ctimer", reason);
+            return Engine::timers(period_nanos).second_best(&format!(
+                "CPU timers, since perf events with kernel ticks are refused: {refusal}"
+            ));
         }
         Err(error) => error,
     };
     let perf = PerfEvents::cpu_clock(period_nanos, false);
     match perf.try_out() {
-        Ok(()) => {
-            let reason = format!(
-                "perf events (cpu-clock, user only: time in the kernel is seen at the next user instruction), \
-                 since kernel ticks are refused ({refusal}) and so are CPU timers ({timer_error})"
-            );
-            chosen(Some(perf), period_nanos, "perf_events", reason)
-        }
-        Err(error) => refused(&format!(
-            "no CPU samples: perf events are refused ({}) and so are CPU timers ({timer_error})",
+        Ok(()) => Engine::perf(perf, period_nanos).second_best(&format!(
+            "perf events (cpu-clock, user only: time in the kernel is seen at the next user instruction), since \
+             kernel ticks are refused ({refusal}) and so are CPU timers ({timer_refusal})"
+        )),
+        Err(error) => none(&format!(
+            "perf events are refused ({}) and so are CPU timers ({timer_refusal})",
             perf_events::explain(&error)
         )),
     }
 }
 
-fn chosen(
-    perf: Option<PerfEvents>,
-    period_nanos: u64,
-    name: &'static str,
-    reason: String,
-) -> Choice {
-    let engine = Engine {
-        perf,
-        timers: CpuTimers::new(period_nanos),
-        name,
-    };
-    Choice {
-        engine: Some(engine),
-        reason: format!("CPU engine: {reason}"),
-        refused: false,
+fn choose_by_name(name: &str, period_nanos: u64) -> Choice {
+    if let Some(perf) = PerfEvents::clock_by_name(name, period_nanos) {
+        return match perf.try_out() {
+            Ok(()) => {
+                Engine::perf(perf, period_nanos).chosen(&format!("perf event {name}, as asked"))
+            }
+            Err(error) => none(&format!(
+                "event={name} cannot be opened: {}. Try event=cpu",
+                perf_events::explain(&error)
+            )),
+        };
+    }
+    match perf_events::try_counter(name) {
+        Some(Err(error)) => none(&format!(
+            "event={name} cannot be opened: {}. Try event=cpu",
+            perf_events::explain(&error)
+        )),
+        Some(Ok(())) => none(&format!(
+            "event={name}: only clocks are sampled by this version. Try event=cpu"
+        )),
+        None => none(&format!(
+            "event={name} is not known to this version. Try event=cpu"
+        )),
     }
 }
 
-fn refused(reason: &str) -> Choice {
+fn none(reason: &str) -> Choice {
     Choice {
         engine: None,
-        reason: reason.to_owned(),
-        refused: true,
+        reason: format!("no CPU samples: {reason}"),
+        second_best: true,
     }
 }
 
 impl Engine {
+    fn perf(perf: PerfEvents, period_nanos: u64) -> Self {
+        Self {
+            perf: Some(perf),
+            timers: CpuTimers::new(period_nanos),
+            name: "perf_events",
+        }
+    }
+
+    fn timers(period_nanos: u64) -> Self {
+        Self {
+            perf: None,
+            timers: CpuTimers::new(period_nanos),
+            name: "ctimer",
+        }
+    }
+
+    fn chosen(self, reason: &str) -> Choice {
+        Choice {
+            engine: Some(self),
+            reason: format!("CPU engine: {reason}"),
+            second_best: false,
+        }
+    }
+
+    fn second_best(self, reason: &str) -> Choice {
+        Choice {
+            second_best: true,
+            ..self.chosen(reason)
+        }
+    }
+
     /// The engine's name in recordings.
     #[must_use]
     pub const fn name(&self) -> &'static str {

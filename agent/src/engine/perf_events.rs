@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jprof_signal_safe::threads::{ThreadKey, ThreadTable, TickSource};
 use perf_event::Builder;
-use perf_event::events::{Event as PerfEvent, Software};
+use perf_event::events::{Event as PerfEvent, Hardware, Software};
 
 use super::signal::TICK_SIGNAL;
 use crate::limits;
@@ -47,9 +47,9 @@ impl PerfEvents {
         Self::new(Software::CPU_CLOCK, period_nanos, kernel)
     }
 
-    /// An event by the name that the option `event` takes.
+    /// A clock by the name that the option `event` takes.
     #[must_use]
-    pub fn by_name(name: &str, period_nanos: u64) -> Option<Self> {
+    pub fn clock_by_name(name: &str, period_nanos: u64) -> Option<Self> {
         let event = match name {
             "cpu-clock" => Software::CPU_CLOCK,
             "task-clock" => Software::TASK_CLOCK,
@@ -144,6 +144,25 @@ impl PerfEvents {
         check(unsafe { libc::fcntl(event.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
         Ok(event)
     }
+}
+
+/// Opens and closes a counter of the processor or the kernel by its name, to learn whether it is
+/// there; `None` for a name that is not known.
+pub(super) fn try_counter(name: &str) -> Option<io::Result<()>> {
+    let event: PerfEvent = match name {
+        "cycles" => Hardware::CPU_CYCLES.into(),
+        "instructions" => Hardware::INSTRUCTIONS.into(),
+        "cache-references" => Hardware::CACHE_REFERENCES.into(),
+        "cache-misses" => Hardware::CACHE_MISSES.into(),
+        "branch-instructions" => Hardware::BRANCH_INSTRUCTIONS.into(),
+        "branch-misses" => Hardware::BRANCH_MISSES.into(),
+        "bus-cycles" => Hardware::BUS_CYCLES.into(),
+        "ref-cycles" => Hardware::REF_CPU_CYCLES.into(),
+        "page-faults" => Software::PAGE_FAULTS.into(),
+        "context-switches" => Software::CONTEXT_SWITCHES.into(),
+        _ => return None,
+    };
+    Some(Builder::new().kind(event).build().map(drop))
 }
 
 /// An error of perf_event_open(2) in words that help.

@@ -167,12 +167,13 @@ impl JavaThreads {
         };
         (code == jni_sys::JNI_OK && !env.is_null()).then_some(env.cast())
     }
+}
 
-    /// Detaches the calling thread.
-    pub fn detach_current(&self) {
-        // SAFETY: `vm` is the JVM; detaching a thread that is not attached is an error code only.
-        unsafe { ((**self.vm).v1_2.DetachCurrentThread)(self.vm) };
-    }
+/// Detaches the calling thread from the JVM.
+#[allow(clippy::not_unsafe_ptr_arg_deref)]
+pub fn detach_current(vm: *mut JavaVM) {
+    // SAFETY: `vm` is the JVM; detaching a thread that is not attached is an error code only.
+    unsafe { ((**vm).v1_2.DetachCurrentThread)(vm) };
 }
 
 unsafe fn clear_exception(env: *mut JNIEnv) {

@@ -104,11 +104,12 @@ impl Session {
         tick::publish(sampler);
         let choice = engine::choose(&options.event, sampler.base_period_nanos);
         let engine_name = choice.engine.as_ref().map_or("", engine::Engine::name);
-        if choice.refused || engine_name != "perf_events" && !engine_name.is_empty() {
-            log::warn!("{}", choice.reason);
+        let level = if choice.second_best {
+            log::Level::Warn
         } else {
-            log::info!("{}", choice.reason);
-        }
+            log::Level::Info
+        };
+        log::log!(level, "{}", choice.reason);
         let registry: &'static Registry =
             Box::leak(Box::new(Registry::new(sampler, choice.engine)));
         make_method_ids(jvmti, env);
@@ -131,7 +132,7 @@ impl Session {
         }
         registry.existing_java_done();
         let jvm = hotspot.jvm_info();
-        let session_tags = tags::of_session(options, &jvm);
+        let session_tags = tags::of_session(options, &jvm, hotspot.version);
         let (spool, uploader) = start_uploader(options, registry);
         let stopping: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
         let more_counters = spool.as_ref().map(|(spool, _)| spool.counters());
@@ -139,6 +140,7 @@ impl Session {
             sampler,
             registry,
             hotspot,
+            vm,
             jvm,
             settings: settings(parsed, engine_name),
             output: Output::new(spool, options.file.clone(), session_tags),
@@ -210,6 +212,7 @@ impl Session {
 /// What is understood of this JVM.
 #[derive(Debug)]
 struct HotSpot {
+    version: Option<JavaVersion>,
     structs: Option<VmStructs>,
     reader: Option<SafeReader>,
     resolver: Option<MethodResolver>,
@@ -238,6 +241,7 @@ impl HotSpot {
                 .ok()
         });
         Self {
+            version,
             structs,
             reader: SafeReader::new().ok(),
             resolver,
@@ -406,6 +410,7 @@ struct RecorderStart {
     registry: &'static Registry,
     hotspot: HotSpot,
     java: Option<JavaThreads>,
+    vm: *mut JavaVM,
     jvm: JvmInfo,
     settings: Settings,
     output: Output,
@@ -415,6 +420,9 @@ struct RecorderStart {
     start_cpu_nanos: u64,
     start_nanos: u64,
 }
+
+// SAFETY: the JVM may be used from every thread; all else is plain data or `Send`.
+unsafe impl Send for RecorderStart {}
 
 impl RecorderStart {
     fn spawn(self, stopping: &'static AtomicBool) -> io::Result<Receiver<()>> {
@@ -466,7 +474,10 @@ impl RecorderStart {
         };
         // SAFETY: this is the only recorder of the sampler; the environment is this thread's own.
         unsafe { recorder.run(env, self.start_nanos, &order) };
-        // The thread stays attached: at the JVM's end, detaching could wait for the VM.
+        if env.is_some() {
+            // The JVM's end waits 300 ms for a Java thread that is still in native code.
+            java::detach_current(self.vm);
+        }
         let _ = done.send(());
     }
 }

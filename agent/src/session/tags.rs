@@ -4,12 +4,16 @@ use std::fs::File;
 use std::io::Read;
 
 use crate::host;
-use crate::hotspot::JvmInfo;
+use crate::hotspot::{JavaVersion, JvmInfo};
 use crate::options::{Options, default_service_name};
 use crate::recorder::VERSION;
 
 /// The tags of all uploads of a session, in DataKit's names.
-pub(super) fn of_session(options: &Options, jvm: &JvmInfo) -> Vec<(String, String)> {
+pub(super) fn of_session(
+    options: &Options,
+    jvm: &JvmInfo,
+    java_version: Option<JavaVersion>,
+) -> Vec<(String, String)> {
     let process_name = default_service_name(&jvm.java_arguments);
     let host = options
         .host
@@ -34,7 +38,10 @@ pub(super) fn of_session(options: &Options, jvm: &JvmInfo) -> Vec<(String, Strin
     let fixed = [
         ("language", "java".to_owned()),
         ("runtime", "jvm".to_owned()),
-        ("runtime_version", jvm.version.clone()),
+        (
+            "runtime_version",
+            java_version.map_or_else(String::new, |version| version.to_string()),
+        ),
         ("runtime_os", std::env::consts::OS.to_owned()),
         ("runtime_arch", std::env::consts::ARCH.to_owned()),
         ("runtime-id", random_id()),
