@@ -80,10 +80,10 @@ fn events_of_each_jdk_are_as_many_as_it_counts() {
     for version in VERSIONS {
         let jfr = home(version).join("bin/jfr");
         if !jfr.exists() {
-            println!(
-                "skipped: JDK {version}: no {}: run `make jdks`",
+            skip(&format!(
+                "reader: JDK {version}: no {}: run `make jdks`",
                 jfr.display()
-            );
+            ));
             continue;
         }
         let output = folder.path().join(format!("jdk{version}.jfr"));
