@@ -129,17 +129,21 @@ export class Page {
   }
 
   async open(url) {
+    let listener;
     const loaded = new Promise((resolve) => {
-      const listener = (message) => {
-        if (message.sessionId !== this.session || message.method !== 'Page.loadEventFired') return;
-        this.browser.listeners.delete(listener);
-        resolve();
+      listener = (message) => {
+        if (message.sessionId === this.session && message.method === 'Page.loadEventFired') resolve();
       };
-      this.browser.listeners.add(listener);
     });
-    const {errorText} = await this.send('Page.navigate', {url});
-    if (errorText) throw new Error(`${url}: ${errorText}`);
-    await loaded;
+    this.browser.listeners.add(listener);
+    try {
+      const {errorText, loaderId} = await this.send('Page.navigate', {url});
+      if (errorText) throw new Error(`${url}: ${errorText}`);
+      // Another fragment of the same page loads nothing.
+      if (loaderId !== undefined) await loaded;
+    } finally {
+      this.browser.listeners.delete(listener);
+    }
   }
 
   // Runs `body`, a function, in the page with JSON arguments; its result comes back as JSON.
