@@ -30,12 +30,8 @@ single() { # NAME COMMAND…
 }
 
 # A suite that writes its own counts to the ledger; counted here only when it failed.
-counting() { # NAME SCRIPT
-  if [ ! -x "$2" ]; then
-    skip "$1: $2 is not in this checkout"
-  else
-    suite "$@" || record failed 1 "$1"
-  fi
+counting() { # NAME COMMAND…
+  suite "$@" || record failed 1 "$1"
 }
 
 # `cargo test` prints one `test result:` line per test binary; without any, the build failed.
@@ -53,6 +49,29 @@ cargo_tests() { # NAME COMMAND…
   fi
 }
 
+# The pages in Chromium. Node's summary has a line for each count; the suite says SKIP where it cannot run.
+browser_tests() {
+  local status passed failed skipped reason
+  need node nodejs || true
+  command -v chromium >/dev/null || install_packages chromium || true
+  suite browser tests/browser/run.sh
+  status=$?
+  read -r passed failed skipped < <(awk '
+    /^(#|ℹ) (pass|fail|skipped) [0-9]+$/ { n[$2] = $3 } END { print n["pass"] + 0, n["fail"] + 0, n["skipped"] + 0 }
+  ' "$logs/browser.log")
+  reason=$(sed -n 's/^SKIP tests.browser: //p' "$logs/browser.log" | head -n 1)
+  [ -z "$reason" ] || skip "browser: $reason"
+  [ "$passed" = 0 ] || record passed "$passed" browser
+  [ "$skipped" = 0 ] || record skipped "$skipped" "browser: see the log"
+  if [ "$failed" != 0 ]; then
+    record failed "$failed" browser
+  elif [ "$status" != 0 ]; then
+    record failed 1 "browser (exit $status)"
+  elif [ "$passed" = 0 ] && [ -z "$reason" ]; then
+    record failed 1 "browser: no test ran"
+  fi
+}
+
 need_linker || exit 1
 single jdks scripts/fetch-jdks.sh jdks
 single build scripts/build.sh
@@ -61,7 +80,7 @@ cargo_tests cargo cargo test --workspace --no-fail-fast
 counting bindings scripts/check-bindings.sh
 counting harness java-harness/run.sh
 counting readers tests/readers/run.sh
-counting browser tests/browser/run.sh
+browser_tests
 
 printf '\n== summary (%d s; logs in %s)\n' "$SECONDS" "$logs"
 close_ledger
