@@ -149,28 +149,41 @@ impl ThreadSlot {
         TickSource::unpack(self.source.load(Ordering::Acquire))
     }
 
-    /// How many intervals of CPU time the thread has used beyond what samples stand for, rounded
-    /// to the nearest; what is left over or taken too much stays with the thread.
+    /// CPU nanoseconds that the thread has used beyond what samples stand for; negative where
+    /// samples are ahead.
     #[inline]
     #[must_use]
-    pub fn weight_at(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
-        let unclaimed = cpu_nanos.wrapping_sub(self.claimed_nanos()).cast_signed();
-        if unclaimed <= 0 || interval_nanos == 0 {
-            return 0;
-        }
-        (unclaimed.cast_unsigned() + interval_nanos / 2) / interval_nanos
+    pub fn unclaimed_nanos(&self, cpu_nanos: u64) -> i64 {
+        cpu_nanos.wrapping_sub(self.claimed_nanos()).cast_signed()
     }
 
-    /// The weight of a tick: as `weight_at`, but at least 1 unless the thread's samples are ahead
-    /// of its CPU clock. The event's clock also runs while a hypervisor has taken the processor
-    /// away, so ticks come early now and then; such a tick borrows from the next one.
+    /// Whole intervals among the unclaimed CPU time: what no tick will stand for any more when the
+    /// thread has ended.
+    #[must_use]
+    pub fn whole_intervals_at(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
+        let unclaimed = u64::try_from(self.unclaimed_nanos(cpu_nanos)).unwrap_or(0);
+        unclaimed.checked_div(interval_nanos).unwrap_or(0)
+    }
+
+    /// The weight of a tick: the unclaimed CPU time in intervals, rounded to the nearest, at least
+    /// 1; what is left over or taken too much stays with the thread. 0 when samples are more than
+    /// half an interval ahead.
+    ///
+    /// The first tick of a thread comes after a random part of an interval and stands for a whole
+    /// one. So a thread that lives for a tenth of an interval has a tenth of a sample on average,
+    /// and short threads show with their stacks.
     #[inline]
     #[must_use]
     pub fn tick_weight_at(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
-        if cpu_nanos < self.claimed_nanos() {
+        let unclaimed = self.unclaimed_nanos(cpu_nanos);
+        let half = interval_nanos / 2;
+        if unclaimed < -half.cast_signed() {
             return 0;
         }
-        self.weight_at(cpu_nanos, interval_nanos).max(1)
+        (u64::try_from(unclaimed).unwrap_or(0) + half)
+            .checked_div(interval_nanos)
+            .unwrap_or(0)
+            .max(1)
     }
 
     /// Whether the calling thread is the slot's owner. One comparison, but for one system call at
@@ -418,33 +431,37 @@ mod tests {
     }
 
     #[test]
-    fn an_early_tick_borrows_once_and_the_sum_stays_right() {
-        let table = table();
-        let key = table.occupy(0, 1, 0).expect("free");
-        let slot = table.get(key).expect("in use");
-        let mut total = 0;
-        for cpu in [40, 80, 180, 290, 400] {
-            let weight = slot.tick_weight_at(cpu, 100);
-            slot.claim(weight * 100);
-            total += weight;
+    fn ticks_of_any_phase_stand_for_the_cpu_time_to_less_than_an_interval() {
+        for phase in (1..=100).step_by(9) {
+            let table = table();
+            let key = table.occupy(0, 1, 1_000).expect("free");
+            let slot = table.get(key).expect("in use");
+            // Ticks every 100, with a jitter of up to 20, and one that came 130 late.
+            let mut cpu = 1_000 + phase;
+            for distance in [100, 115, 80, 120, 85, 230, 100, 100] {
+                slot.claim(slot.tick_weight_at(cpu, 100) * 100);
+                cpu += distance;
+            }
+            slot.claim(slot.tick_weight_at(cpu, 100) * 100);
+            let unclaimed = slot.unclaimed_nanos(cpu);
+            assert!(
+                (-100..100).contains(&unclaimed),
+                "phase {phase}: {unclaimed}"
+            );
+            assert_eq!(slot.whole_intervals_at(cpu, 100), 0);
         }
-        assert_eq!(total, 4);
     }
 
     #[test]
-    fn weights_round_to_the_nearest_and_the_rest_is_carried() {
+    fn a_tick_that_is_far_ahead_of_the_threads_clock_counts_nothing() {
         let table = table();
-        let key = table.occupy(0, 1, 1_000).expect("free");
+        let key = table.occupy(0, 1, 0).expect("free");
         let slot = table.get(key).expect("in use");
-        assert_eq!(slot.weight_at(900, 100), 0);
-        assert_eq!(slot.weight_at(1_049, 100), 0);
-        let mut total = 0;
-        for cpu in [1_090, 1_210, 1_289, 1_700] {
-            let weight = slot.weight_at(cpu, 100);
-            slot.claim(weight * 100);
-            total += weight;
-        }
-        assert_eq!(total, 7);
-        assert_eq!(slot.claimed_nanos(), 1_700);
+        assert_eq!(slot.tick_weight_at(1, 100), 1);
+        slot.claim(100);
+        assert_eq!(slot.tick_weight_at(50, 100), 1);
+        assert_eq!(slot.tick_weight_at(49, 100), 0);
+        assert_eq!(slot.tick_weight_at(350, 100), 3);
+        assert_eq!(slot.whole_intervals_at(399, 100), 2);
     }
 }

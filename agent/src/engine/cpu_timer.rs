@@ -46,13 +46,9 @@ impl CpuTimers {
             slot.set_period_nanos(self.period_nanos);
         }
         let _ = table.set_source(key, TickSource::Timer(id));
-        let period = libc::timespec {
-            tv_sec: (self.period_nanos / 1_000_000_000) as libc::time_t,
-            tv_nsec: (self.period_nanos % 1_000_000_000) as libc::c_long,
-        };
         let setting = libc::itimerspec {
-            it_interval: period,
-            it_value: period,
+            it_interval: timespec(self.period_nanos),
+            it_value: timespec(super::first_period_nanos(self.period_nanos)),
         };
         // SAFETY: timer_settime(2) reads the setting and is asked for no old value.
         let result = unsafe {
@@ -76,6 +72,13 @@ impl CpuTimers {
     pub(super) fn close(id: i32) {
         // SAFETY: timer_delete(2) on an own timer.
         unsafe { libc::syscall(libc::SYS_timer_delete, id) };
+    }
+}
+
+fn timespec(nanos: u64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: (nanos / 1_000_000_000) as libc::time_t,
+        tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
     }
 }
 

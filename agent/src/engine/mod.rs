@@ -7,6 +7,7 @@
 
 mod cpu_timer;
 mod perf_events;
+mod random;
 mod signal;
 
 use std::io;
@@ -44,6 +45,14 @@ pub struct Choice {
 #[must_use]
 pub fn base_period_nanos(interval_nanos: u64) -> u64 {
     interval_nanos.max(shortest_period_nanos(TICK_OVERHEAD_NANOS / 10))
+}
+
+/// The distance to a thread's first tick: a random part of the period, so that short threads have
+/// their fair chance of a sample and threads do not tick in step.
+fn first_period_nanos(period_nanos: u64) -> u64 {
+    // A shorter one would come before the thread has done anything.
+    const SHORTEST: u64 = 20_000;
+    random::below(period_nanos).max(SHORTEST.min(period_nanos))
 }
 
 /// Chooses by trying on the calling thread.

@@ -74,7 +74,7 @@ impl PerfEvents {
     /// # Errors
     /// The kernel's.
     pub fn try_out(&self) -> io::Result<()> {
-        self.event_of(0).map(drop)
+        self.event_of(0, self.period).map(drop)
     }
 
     pub(super) fn open(&self, table: &ThreadTable, key: ThreadKey, tid: u32) -> io::Result<()> {
@@ -90,7 +90,9 @@ impl PerfEvents {
     }
 
     fn open_counted(&self, table: &ThreadTable, key: ThreadKey, tid: u32) -> io::Result<()> {
-        let event = self.event_of(tid)?;
+        // The handler sets the full period at the first tick.
+        let first = super::first_period_nanos(self.period);
+        let event = self.event_of(tid, first)?;
         let fd = event.as_raw_fd();
         let owner = OwnerEx {
             kind: F_OWNER_TID,
@@ -107,7 +109,7 @@ impl PerfEvents {
             ))?;
         }
         if let Some(slot) = table.get(key) {
-            slot.set_period_nanos(self.period);
+            slot.set_period_nanos(first);
         }
         if !table.set_source(key, TickSource::Perf(fd)) {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
@@ -128,13 +130,13 @@ impl PerfEvents {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn event_of(&self, tid: u32) -> io::Result<OwnedFd> {
+    fn event_of(&self, tid: u32, period: u64) -> io::Result<OwnedFd> {
         let mut builder = Builder::new()
             .kind(PerfEvent::Software(self.event))
             .observe_pid(tid.cast_signed())
             .any_cpu();
         builder
-            .sample_period(self.period)
+            .sample_period(period)
             .wakeup_events(1)
             .exclude_kernel(!self.kernel)
             .exclude_hv(true);

@@ -417,7 +417,7 @@ impl Run {
             let Some(cpu) = cpu_nanos_of(tid) else {
                 continue;
             };
-            let weight = slot.weight_at(cpu, interval);
+            let weight = slot.whole_intervals_at(cpu, interval);
             let label = if own {
                 Some(frame_names::OWN_THREAD)
             } else if last {
@@ -433,7 +433,7 @@ impl Run {
                 slot.claim(weight * interval);
                 self.write_label(key, label, ticks, weight);
             }
-            unclaimed += cpu.wrapping_sub(slot.claimed_nanos()).cast_signed();
+            unclaimed += slot.unclaimed_nanos(cpu);
         }
         if last {
             // What the living have left over is less than an interval each; together it counts.

@@ -275,7 +275,8 @@ impl Registry {
             return;
         };
         self.close(key, slot.source());
-        let weight = slot.weight_at(clock::thread_cpu_nanos(), self.sampler.interval_nanos);
+        let weight =
+            slot.whole_intervals_at(clock::thread_cpu_nanos(), self.sampler.interval_nanos);
         if weight > 0 && self.sampler.armed.load(Ordering::Acquire) {
             let now = clock::monotonic_nanos();
             let span = now.saturating_sub(slot.last_tick_nanos());
