@@ -40,13 +40,12 @@ mod jvmti_bindings {
         println!("cargo:rerun-if-env-changed=JAVA_HOME");
         println!("cargo:rerun-if-env-changed=JPROF_BINDINGS_OUT");
         let java_home = PathBuf::from(
-            env::var_os("JAVA_HOME").expect("set JAVA_HOME to the newest JDK (it has include/jvmti.h)"),
+            env::var_os("JAVA_HOME")
+                .expect("set JAVA_HOME to the newest JDK (it has include/jvmti.h)"),
         );
         let include = java_home.join("include");
-        let out = env::var_os("JPROF_BINDINGS_OUT").map_or_else(
-            || PathBuf::from("agent/src/jvmti/sys.rs"),
-            PathBuf::from,
-        );
+        let out = env::var_os("JPROF_BINDINGS_OUT")
+            .map_or_else(|| PathBuf::from("agent/src/jvmti/sys.rs"), PathBuf::from);
         bindgen::Builder::default()
             .header(include.join("jvmti.h").to_string_lossy())
             .clang_arg(format!("-I{}", include.display()))

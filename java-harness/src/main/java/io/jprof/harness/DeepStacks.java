@@ -4,7 +4,7 @@ package io.jprof.harness;
  * A thread that works at the bottom of a deep recursion.
  *
  * <p>{@code DeepStacks [SECONDS=5] [DEPTH=1000]}; the thread {@code deep} has {@code truth descend_frames} frames of
- * {@code descend} below {@code Thread.run}.
+ * {@code descend} below {@code Thread.run} and gets {@code truth pieces} of work done.
  */
 public final class DeepStacks {
     /** What an interpreted frame of {@code descend} takes, with room to spare. */
@@ -34,8 +34,11 @@ public final class DeepStacks {
     }
 
     private static void workAtTheBottom() {
+        long pieces = 0;
         while (Run.goesOn()) {
             Work.piece();
+            pieces++;
         }
+        Truth.print("pieces", pieces);
     }
 }

@@ -1,0 +1,85 @@
+//! Every tick is a sample or a loss that has a name.
+
+use crate::accuracy::{engines, measure, measure_until};
+use crate::support::{ALL, OLD_AND_USUAL, Profile, Program, on_jdks};
+
+/// Of the ticks with 64 threads that want a core.
+const DROPS: f64 = 0.001;
+/// 5,000 ticks by perf events, a quarter of that by timers on a kernel's tick of 4 ms.
+const ENOUGH_CPU_NANOS: u64 = 5_000_000_000;
+
+/// Holds the counters against each other and against the samples; returns ticks and drops.
+fn check(profile: &Profile) -> (u64, u64) {
+    let ticks = profile.counter("ticks");
+    let taken = profile.counter("samples_taken");
+    let drops: Vec<(&str, u64)> = profile.counters_like("drop_").collect();
+    let dropped: u64 = drops.iter().map(|(_, count)| count).sum();
+    assert_eq!(
+        ticks,
+        taken + dropped,
+        "{ticks} ticks, {taken} taken, {drops:?}"
+    );
+    let sampled = profile
+        .samples
+        .iter()
+        .filter(|sample| sample.stack.is_sampled());
+    assert_eq!(
+        sampled.count() as u64,
+        taken,
+        "samples in the file, and taken"
+    );
+    let walks: u64 = profile
+        .counters_like("walk_")
+        .filter(|(name, _)| *name != "walk_truncated")
+        .map(|(_, count)| count)
+        .sum();
+    assert_eq!(walks, taken, "outcomes of walks");
+    (ticks, dropped)
+}
+
+fn print(profile: &Profile) {
+    let taken = profile.counter("samples_taken").max(1) as f64;
+    for (name, count) in profile.counters_like("walk_") {
+        eprintln!("  {:7.3} %  {name}", count as f64 / taken * 100.0);
+    }
+    for (name, count) in profile.counters_like("drop_") {
+        eprintln!("  {count:9}  {name}");
+    }
+}
+
+#[test]
+fn ticks_are_samples_and_named_drops_with_64_busy_threads() {
+    let test = "counters of 64 busy threads";
+    on_jdks(test, ALL, |jdk| {
+        for engine in engines(test) {
+            let program = |seconds: &str| Program::new(jdk, "BusyThreads", &[seconds, "64"]);
+            let options = format!("interval=1ms,event={engine}");
+            let measured = measure_until(program, 4, &options, |measured| {
+                measured.profile.cpu_nanos(|_| true) >= ENOUGH_CPU_NANOS
+            });
+            let (ticks, dropped) = check(&measured.profile);
+            eprintln!(
+                "JDK {}, {engine}: {ticks} ticks, {dropped} dropped",
+                jdk.version
+            );
+            print(&measured.profile);
+            assert!(
+                dropped as f64 <= ticks as f64 * DROPS,
+                "{dropped} of {ticks} are dropped"
+            );
+            measured.check_threads();
+        }
+    });
+}
+
+#[test]
+fn ticks_are_samples_and_named_drops_with_everything_that_a_program_does() {
+    let test = "counters of the mix";
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
+        let program = Program::new(jdk, "Mix", &["4", "4"]);
+        let measured = measure(program, "interval=1ms");
+        check(&measured.profile);
+        eprintln!("JDK {}", jdk.version);
+        print(&measured.profile);
+    });
+}

@@ -1,0 +1,137 @@
+//! Whatever interval and depth are asked for, the application gets on; whatever the JVM is, it is sampled.
+
+use crate::accuracy::{engines, measure};
+use crate::support::{Jdk, OLD_AND_USUAL, Profile, Program, Sample, folder, on_jdks};
+
+/// The work that a thread gets done per second of its CPU time, as a part of what it gets done without the agent. The
+/// agent leaves a thread at least half of its time; the rest is for what a full cache costs.
+const LEAST_WORK: f64 = 0.4;
+
+fn work_per_cpu_second(jdk: &Jdk, agent: Option<&str>) -> f64 {
+    let program = Program::new(jdk, "DeepStacks", &["3", "2000"]);
+    let program = match agent {
+        Some(options) => program.agent(options),
+        None => program,
+    };
+    let run = program.run().expect_success();
+    run.truth("pieces") as f64 * 1e9 / run.truth("thread.deep.cpu_nanos") as f64
+}
+
+#[test]
+fn the_application_gets_on_at_any_interval_with_stacks_2000_deep() {
+    let test = "short intervals, deep stacks";
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
+        let without = work_per_cpu_second(jdk, None);
+        for engine in engines(test) {
+            for interval in ["10us", "100us"] {
+                let folder = folder();
+                let file = folder.path().join("all.jfr");
+                let options = format!(
+                    "url=none,interval={interval},event={engine},file={}",
+                    file.display()
+                );
+                let with = work_per_cpu_second(jdk, Some(&options)) / without;
+                eprintln!("{engine}, {interval}: {:.0} % of the work", with * 100.0);
+                assert!(
+                    with >= LEAST_WORK,
+                    "{engine}, {interval}: {with} of the work"
+                );
+                assert!(!Profile::of_file(&file).samples.is_empty());
+            }
+        }
+    });
+}
+
+#[test]
+fn an_interval_that_cannot_be_had_is_said_and_the_default_counts() {
+    on_jdks("interval=1us", &[17], |jdk| {
+        let measured = measure(
+            Program::new(jdk, "DeepStacks", &["1", "2000"]),
+            "interval=1us",
+        );
+        let lines = measured.run.agent_lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("interval"), "{lines:?}");
+        assert_eq!(measured.profile.interval_nanos, 10_000_000);
+    });
+}
+
+#[test]
+fn a_deep_stack_is_whole_and_a_deeper_one_is_cut_at_its_root() {
+    on_jdks("deep stacks", OLD_AND_USUAL, |jdk| {
+        for (depth, is_cut) in [("1000", false), ("3000", true)] {
+            let program = Program::new(jdk, "DeepStacks", &["2", depth]);
+            let measured = measure(program, "interval=1ms");
+            let frames = measured.run.truth("descend_frames");
+            let mut seen = 0;
+            for sample in &measured.profile.samples {
+                let stack = &sample.stack;
+                if !stack.has("DeepStacks.workAtTheBottom") || !stack.is_resolved() {
+                    continue;
+                }
+                seen += 1;
+                assert_eq!(stack.truncated, is_cut);
+                if is_cut {
+                    assert_eq!(stack.frames.len(), 2048);
+                } else {
+                    let descend = "io/jprof/harness/DeepStacks.descend";
+                    let descends = stack.frames.iter().filter(|frame| *frame == descend);
+                    assert_eq!(descends.count() as u64, frames);
+                    assert_eq!(
+                        stack.frames.last().map(String::as_str),
+                        Some("java/lang/Thread.run")
+                    );
+                }
+            }
+            assert!(seen >= 50, "only {seen} samples");
+        }
+    });
+}
+
+#[test]
+fn interpreted_code_and_every_collector_are_sampled() {
+    let collectors: [(u32, &[&[&str]]); 3] = [
+        (
+            8,
+            &[
+                &["-XX:+UseSerialGC"],
+                &["-XX:+UseConcMarkSweepGC"],
+                &["-Xint"],
+            ],
+        ),
+        (
+            17,
+            &[
+                &["-XX:+UseSerialGC"],
+                &["-XX:+UseParallelGC"],
+                &["-XX:+UseZGC"],
+                &["-Xint"],
+                &["-XX:TieredStopAtLevel=1"],
+            ],
+        ),
+        (
+            25,
+            &[&["-XX:+UseZGC"], &["-XX:+UseShenandoahGC"], &["-Xint"]],
+        ),
+    ];
+    for (version, settings) in collectors {
+        on_jdks("collectors and interpreter", &[version], |jdk| {
+            for arguments in settings {
+                let mut program = Program::new(jdk, "Mix", &["2"]);
+                for argument in *arguments {
+                    program = program.jvm(argument);
+                }
+                let measured = measure(program, "interval=1ms");
+                let profile = &measured.profile;
+                let all = profile.weight(|sample| sample.stack.is_sampled());
+                let mix =
+                    |sample: &Sample| sample.stack.is_resolved() && sample.stack.has("Mix.round");
+                eprintln!(
+                    "JDK {version} {arguments:?}: {all} intervals, {} below Mix.round",
+                    profile.weight(mix)
+                );
+                assert!(profile.weight(mix) >= 20, "no stacks of the program");
+            }
+        });
+    }
+}

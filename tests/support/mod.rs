@@ -1,0 +1,61 @@
+//! What the tests stand on: JDKs, harness programs under the agent, recordings, DataKit in its moods.
+
+mod datakit;
+mod jdk;
+mod ledger;
+mod program;
+mod recording;
+mod system;
+
+pub(crate) use datakit::{DataKit, Faulty, Mood, Sent, closed_port};
+pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, on_jdks};
+pub(crate) use ledger::skip;
+pub(crate) use program::{Program, Run, agent_argument};
+pub(crate) use recording::{Profile, Sample};
+pub(crate) use system::{Signal, is_root, perf_ticks_in_kernel};
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// The checkout.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What was built before the tests, at `variable` or in the release folder.
+fn built(variable: &str, name: &str) -> PathBuf {
+    let path = match std::env::var_os(variable) {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let target = std::env::var_os("CARGO_TARGET_DIR");
+            let target = target.map_or_else(|| root().join("target"), PathBuf::from);
+            target.join("release").join(name)
+        }
+    };
+    assert!(
+        path.is_file(),
+        "{} is not there: run `make` first, or set {variable}",
+        path.display()
+    );
+    path
+}
+
+/// The agent.
+pub(crate) fn library() -> PathBuf {
+    built("JPROF_LIB", "libjprof.so")
+}
+
+/// The command.
+pub(crate) fn command() -> PathBuf {
+    built("JPROF_BIN", "jprof")
+}
+
+/// A folder that every user may write to, for programs that run as somebody else.
+pub(crate) fn folder() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))
+        .expect("permissions");
+    folder
+}

@@ -1,0 +1,238 @@
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::rc::Rc;
+
+use jfr_analysis::{DEFAULT_MAX_BYTES, Period, load};
+use jfr_reader::{Event, Recording};
+
+/// All that the tests ask a recording of ours. Reading is strict: damage of any kind fails the test.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) chunks: Vec<ChunkTimes>,
+    pub(crate) samples: Vec<Sample>,
+    /// Number of events by type.
+    pub(crate) events: BTreeMap<String, u64>,
+    /// `jprof.Counter`, summed up over the chunks.
+    pub(crate) counters: BTreeMap<String, u64>,
+    /// Of `datadog.DatadogProfilerConfig`.
+    pub(crate) interval_nanos: u64,
+    pub(crate) engine: String,
+}
+
+/// When a chunk begins and ends, in nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkTimes {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+impl ChunkTimes {
+    /// Start and end in the form of event.json's period.
+    pub(crate) fn period(self) -> Period {
+        Period {
+            start_unix_nanos: self.start.cast_signed(),
+            end_unix_nanos: self.end.cast_signed(),
+        }
+    }
+}
+
+/// A CPU sample.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub(crate) unix_nanos: u64,
+    pub(crate) thread: Rc<str>,
+    pub(crate) stack: Rc<Stack>,
+    pub(crate) weight: u64,
+}
+
+/// Frames as `java/lang/Thread.run`, the top first.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) frames: Vec<String>,
+    pub(crate) truncated: bool,
+}
+
+/// Frames that say why there is no Java stack.
+const ERROR_FRAMES: [&str; 11] = [
+    "[no_class_load]",
+    "[GC_active]",
+    "[unknown_not_Java]",
+    "[not_walkable_not_Java]",
+    "[unknown_Java]",
+    "[not_walkable_Java]",
+    "[unknown_state]",
+    "[thread_exit]",
+    "[deoptimization]",
+    "[safepoint]",
+    "[unknown_method]",
+];
+
+/// Frames of time that was not sampled but reckoned.
+const RECKONED: [&str; 3] = ["[jprof]", "[thread_end]", "[unsampled]"];
+
+impl Stack {
+    /// Whether a frame is that method of a harness program: `CpuShares.main`.
+    pub(crate) fn has(&self, method: &str) -> bool {
+        let found = |frame: &String| frame.strip_prefix("io/jprof/harness/") == Some(method);
+        self.frames.iter().any(found)
+    }
+
+    /// Whether it is that one frame, which stands for a stack.
+    pub(crate) fn is_only(&self, frame: &str) -> bool {
+        matches!(self.frames.as_slice(), [one] if one == frame)
+    }
+
+    /// Whether it is a stack, not the reason why there is none.
+    pub(crate) fn is_resolved(&self) -> bool {
+        let failed = |frame: &String| ERROR_FRAMES.contains(&frame.as_str());
+        !self.frames.is_empty() && !self.frames.iter().any(failed)
+    }
+
+    /// Whether a tick was taken for it.
+    pub(crate) fn is_sampled(&self) -> bool {
+        !RECKONED.iter().any(|frame| self.is_only(frame))
+    }
+}
+
+impl Profile {
+    /// Reads a file, plain or gzip.
+    pub(crate) fn of_file(path: &Path) -> Profile {
+        let loaded = load(path, DEFAULT_MAX_BYTES);
+        let loaded = loaded.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut profile = Profile::default();
+        profile.add(loaded.bytes());
+        profile
+    }
+
+    /// Reads several files as one profile.
+    pub(crate) fn of_files<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Profile {
+        let mut profile = Profile::default();
+        for path in paths {
+            let loaded = load(path, DEFAULT_MAX_BYTES).expect("a recording");
+            profile.add(loaded.bytes());
+        }
+        profile
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let recording = Recording::parse(bytes).expect("a recording");
+        assert_eq!(recording.damage(), [], "the recording is damaged");
+        for chunk in recording.chunks() {
+            let header = chunk.header();
+            let start = header.start_unix_nanos.cast_unsigned();
+            self.chunks.push(ChunkTimes {
+                start,
+                end: start + header.duration_nanos.cast_unsigned(),
+            });
+            let mut stacks = HashMap::new();
+            let mut threads = HashMap::new();
+            for event in chunk.events() {
+                let event = event.expect("every event can be read");
+                let count = self.events.entry(event.type_name().to_owned());
+                *count.or_default() += 1;
+                self.add_event(&event, &mut stacks, &mut threads);
+            }
+        }
+    }
+
+    fn add_event(
+        &mut self,
+        event: &Event<'_>,
+        stacks: &mut HashMap<i64, Rc<Stack>>,
+        threads: &mut HashMap<i64, Rc<str>>,
+    ) {
+        let number = |name| event.i64(name).expect("a number").cast_unsigned();
+        match event.type_name() {
+            "datadog.ExecutionSample" => {
+                let thread = thread_of(event, "eventThread", threads);
+                self.samples.push(Sample {
+                    weight: number("weight"),
+                    unix_nanos: event.start_unix_nanos().expect("a time").cast_unsigned(),
+                    stack: stack_of(event, stacks),
+                    thread,
+                });
+            }
+            "jdk.ExecutionSample" => {
+                let thread = thread_of(event, "sampledThread", threads);
+                self.samples.push(Sample {
+                    weight: 1,
+                    unix_nanos: event.start_unix_nanos().expect("a time").cast_unsigned(),
+                    stack: stack_of(event, stacks),
+                    thread,
+                });
+            }
+            "datadog.DatadogProfilerConfig" => {
+                self.interval_nanos = number("cpuInterval");
+                self.engine = event.text("cpuEngine").expect("a name").into_owned();
+            }
+            "jprof.Counter" => {
+                let name = event.text("name").expect("a name").into_owned();
+                *self.counters.entry(name).or_default() += number("count");
+            }
+            _ => {}
+        }
+    }
+
+    /// Σ weight over the samples that `wanted` takes.
+    pub(crate) fn weight(&self, wanted: impl Fn(&Sample) -> bool) -> u64 {
+        let wanted = self.samples.iter().filter(|sample| wanted(sample));
+        wanted.map(|sample| sample.weight).sum()
+    }
+
+    /// Σ weight × interval.
+    pub(crate) fn cpu_nanos(&self, wanted: impl Fn(&Sample) -> bool) -> u64 {
+        assert_ne!(self.interval_nanos, 0, "the recording names no interval");
+        self.weight(wanted) * self.interval_nanos
+    }
+
+    /// A counter, 0 when the recording has none of that name.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or(0)
+    }
+
+    /// The counters whose names begin so.
+    pub(crate) fn counters_like(&self, prefix: &str) -> impl Iterator<Item = (&str, u64)> {
+        let named = self
+            .counters
+            .iter()
+            .map(|(name, &count)| (name.as_str(), count));
+        named.filter(move |(name, _)| name.starts_with(prefix))
+    }
+
+    /// From the first chunk's start to the last one's end, in nanoseconds since 1970.
+    pub(crate) fn span(&self) -> (u64, u64) {
+        let first = self.chunks.first().expect("a chunk");
+        let last = self.chunks.last().expect("a chunk");
+        (first.start, last.end)
+    }
+}
+
+fn stack_of(event: &Event<'_>, stacks: &mut HashMap<i64, Rc<Stack>>) -> Rc<Stack> {
+    let key = event.key("stackTrace").expect("a stack trace's key");
+    let stack = stacks.entry(key).or_insert_with(|| {
+        let view = event.stack_trace().expect("every sample has a stack");
+        let frames = view.frames().map(|frame| {
+            let class = frame.class_name().filter(|class| !class.is_empty());
+            let method = frame.method_name().expect("every frame has a name");
+            match class {
+                Some(class) => format!("{class}.{method}"),
+                None => method.into_owned(),
+            }
+        });
+        Rc::new(Stack {
+            frames: frames.collect(),
+            truncated: view.truncated(),
+        })
+    });
+    Rc::clone(stack)
+}
+
+fn thread_of(event: &Event<'_>, field: &str, threads: &mut HashMap<i64, Rc<str>>) -> Rc<str> {
+    let key = event.key(field).expect("a thread's key");
+    let thread = threads.entry(key).or_insert_with(|| {
+        let view = event.thread().expect("every sample has a thread");
+        let name = view.name().expect("every thread has a name");
+        Rc::from(name.as_ref())
+    });
+    Rc::clone(thread)
+}

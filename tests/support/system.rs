@@ -1,0 +1,64 @@
+//! What only the system says: CPU clocks of other processes, signals, rights.
+//!
+//! # Safety
+//! Plain system calls with arguments made here.
+#![allow(unsafe_code)]
+
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+
+use perf_event::Builder;
+use perf_event::events::{Event, Software};
+
+/// A signal that a test sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signal {
+    Term,
+    Kill,
+}
+
+/// Sends a signal to a child that has not been waited for.
+pub(crate) fn send(pid: u32, signal: Signal) {
+    let signal = match signal {
+        Signal::Term => libc::SIGTERM,
+        Signal::Kill => libc::SIGKILL,
+    };
+    // SAFETY: kill(2) touches no memory; the process is an unreaped child.
+    let result = unsafe { libc::kill(pid.cast_signed(), signal) };
+    assert_eq!(result, 0, "kill {pid}: {}", std::io::Error::last_os_error());
+}
+
+/// CPU nanoseconds of a process, ended threads included: the clock behind utime and stime in /proc, without their
+/// rounding to 10 ms. `None` once the process is gone.
+pub(crate) fn process_cpu_nanos(pid: u32) -> Option<u64> {
+    // clock_getcpuclockid(3): the process's id inverted, and CPUCLOCK_SCHED (2) in the low bits.
+    let clock = (!pid.cast_signed() << 3) | 2;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: clock_gettime(2) fills in `time`.
+    let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    (result == 0)
+        .then(|| time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
+}
+
+/// Whether the tests may become another user.
+pub(crate) fn is_root() -> bool {
+    std::fs::metadata("/proc/self").expect("/proc").uid() == 0
+}
+
+/// Whether perf events with ticks in the kernel may be opened here.
+pub(crate) fn perf_ticks_in_kernel() -> bool {
+    let mut builder = Builder::new().kind(Event::Software(Software::CPU_CLOCK));
+    builder.exclude_kernel(false);
+    builder.build().is_ok()
+}
+
+/// Lets the kernel queue as few connections as it can.
+pub(crate) fn shrink_queue(listener: &TcpListener) {
+    // SAFETY: listen(2) on an own, open descriptor; a second call changes the queue's length.
+    let result = unsafe { libc::listen(listener.as_raw_fd(), 0) };
+    assert_eq!(result, 0, "listen: {}", std::io::Error::last_os_error());
+}
