@@ -1,34 +1,55 @@
-#!/usr/bin/env bash
-# The pages in Chromium: tests/browser/run.sh [test|bench]
+#!/bin/bash
+# The pages in Chromium: tests/browser/run.sh [test|bench]. Counts go to $JPROF_LEDGER.
 #
-# Needs Node 20 or newer and Chromium (Debian: apt-get install chromium), or CHROMIUM=/path/to/it.
-# Without them it prints one line that begins with SKIP and ends with 0.
-set -euo pipefail
+# Needs Node 20 or newer, and Chromium, which is installed when that can be done; CHROMIUM=/path
+# names another one. Without them it skips, with the reason, and ends with 0.
+set -uo pipefail
 cd "$(dirname "$0")/../.."
-mode=${1:-test}
+. scripts/ledger.sh
+. scripts/packages.sh
 
-skip() {
-  echo "SKIP tests/browser: $1"
-  exit 0
+node_is_new() { node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)'; }
+
+has_browser() {
+  [ -n "${CHROMIUM:-}" ] || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+    need chromium chromium fonts-dejavu-core
 }
 
-command -v node >/dev/null || skip "no node"
-node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || skip "node is older than 20"
-if [[ -z ${CHROMIUM:-} ]]; then
-  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
-    skip "no Chromium (apt-get install chromium, or set CHROMIUM)"
+if ! need node nodejs || ! node_is_new; then
+  skip "browser: no Node 20 or newer"
+  exit 0
+fi
+if ! has_browser; then
+  skip "browser: no Chromium (install it, or set CHROMIUM to its path)"
+  exit 0
 fi
 
-cargo build --quiet --release -p flame-graph --example synthetic --example from_json
-cargo build --quiet --release -p receiver --example hostile_recording
-cargo build --quiet --release -p jprof --bin jprof
-JPROF_PROGRAMS=$(cargo metadata --format-version 1 --no-deps | node -e '
-  let text = ""; process.stdin.on("data", (d) => text += d).on("end", () => console.log(JSON.parse(text).target_directory));
-')/release
+cargo build --quiet --release -p flame-graph --example synthetic --example from_json || exit 1
+cargo build --quiet --release -p receiver --example hostile_recording || exit 1
+cargo build --quiet --release -p jprof --bin jprof || exit 1
+JPROF_PROGRAMS=$(readlink -f "${CARGO_TARGET_DIR:-target}")/release
 export JPROF_PROGRAMS
 
-case $mode in
-  test) exec node --test tests/browser/*.test.mjs ;;
+case ${1:-test} in
+  test) ;;
   bench) exec node tests/browser/bench.mjs ;;
-  *) echo "usage: tests/browser/run.sh [test|bench]" >&2; exit 2 ;;
+  *)
+    echo "usage: tests/browser/run.sh [test|bench]" >&2
+    exit 2
+    ;;
 esac
+
+counts=$(mktemp)
+trap 'rm -f "$counts"' EXIT
+node --test --test-reporter=spec --test-reporter-destination=stdout \
+  --test-reporter=tap --test-reporter-destination="$counts" tests/browser/*.test.mjs
+status=$?
+count() { awk -v kind="$1" '$1 == "#" && $2 == kind { print $3 }' "$counts"; }
+passed=$(count pass)
+failed=$(count fail)
+[ "${passed:-0}" = 0 ] || record passed "$passed" browser
+[ "${failed:-0}" = 0 ] || record failed "$failed" browser
+if [ "$status" != 0 ] && [ "${failed:-0}" = 0 ]; then
+  record failed 1 "browser (exit $status)"
+fi
+exit "$status"
