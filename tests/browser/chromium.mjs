@@ -40,13 +40,19 @@ export class Chromium {
     this.number = 0;
     this.waiting = new Map();
     this.listeners = new Set();
-    this.ended = new Promise((resolve) => child.once('exit', resolve));
-    this.ended.then(() => {
-      for (const {reject} of this.waiting.values()) reject(new Error('Chromium ended'));
+    this.fault = null;
+    this.ended = new Promise((resolve) => {
+      child.once('exit', (code) => resolve(`Chromium ended with ${code}`));
+      child.once('error', (error) => resolve(`Chromium cannot be started: ${error.message}`));
+    }).then((text) => {
+      this.fault = new Error(text);
+      for (const {reject} of this.waiting.values()) reject(this.fault);
       this.waiting.clear();
     });
+    // A write to a browser that has ended is told by the end itself.
+    child.stdio[3]?.on('error', () => {});
     let parts = [];
-    child.stdio[4].on('data', (data) => {
+    child.stdio[4]?.on('data', (data) => {
       // Messages end with a zero byte.
       for (let zero = data.indexOf(0); zero >= 0; zero = data.indexOf(0)) {
         parts.push(data.subarray(0, zero));
@@ -70,6 +76,7 @@ export class Chromium {
   }
 
   send(method, params = {}, sessionId = undefined) {
+    if (this.fault !== null) return Promise.reject(this.fault);
     const id = ++this.number;
     this.child.stdio[3].write(`${JSON.stringify({id, method, params, sessionId})}\0`);
     return new Promise((resolve, reject) => this.waiting.set(id, {resolve, reject, method}));
