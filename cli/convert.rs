@@ -10,7 +10,7 @@ use crate::{output, recording};
 #[command(after_help = "\
 Examples:
   jprof convert main.jfr --to collapsed -o main.collapsed
-  jprof convert main.jfr --to collapsed --threads | sort -n -k2 | tail")]
+  jprof convert main.jfr --to collapsed --threads | grep '^\\[main\\]'")]
 pub(crate) struct Args {
     /// Recordings, plain or gzip; several are added up; - is standard input
     #[arg(required = true, value_name = "FILE")]
