@@ -4,7 +4,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 prefix=${1:?usage: scripts/install.sh PREFIX}
 release=${CARGO_TARGET_DIR:-target}/release
-[ -f "$release/libjprof.so" ] && [ -x "$release/jprof" ] || scripts/build.sh
+# Under sudo there may be no cargo: then what `make` built is installed.
+if command -v cargo >/dev/null; then
+  scripts/build.sh
+elif [ ! -f "$release/libjprof.so" ] || [ ! -x "$release/jprof" ]; then
+  echo "nothing to install in $release: run \`make\` first" >&2
+  exit 1
+fi
 
 lib=${DESTDIR:-}$prefix/lib bin=${DESTDIR:-}$prefix/bin
 # `install` writes a new file: a JVM that runs with the old library keeps it.
