@@ -12,6 +12,9 @@ use crate::{arch, clock};
 /// Marks the values that jprof's timers carry in `si_value` (bits 48 to 63).
 const TIMER_TAG: usize = 0x6a70;
 
+/// Marks a period that only holds until the first tick; periods are far below it.
+const FIRST_PERIOD: u64 = 1 << 63;
+
 /// What fires in a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TickSource {
@@ -110,10 +113,53 @@ impl ThreadSlot {
         self.claimed_nanos.load(Ordering::Relaxed)
     }
 
-    /// Claims `nanos` more.
+    /// Claims the CPU time up to a tick, and returns its weight: the unclaimed time in intervals,
+    /// rounded to the nearest, at least 1; what is left over or taken too much stays with the
+    /// thread. 0 when samples are more than half an interval ahead.
+    ///
+    /// The first tick of a thread comes after a random part of an interval and stands for a whole
+    /// one. So a thread that lives for a tenth of an interval has a tenth of a sample on average,
+    /// and short threads show with their stacks.
+    ///
+    /// The handler and the recorder may claim at the same moment: no time is claimed twice.
     #[inline]
-    pub fn claim(&self, nanos: u64) {
-        self.claimed_nanos.fetch_add(nanos, Ordering::Relaxed);
+    #[must_use]
+    pub fn claim_tick(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
+        self.claim_by(cpu_nanos, interval_nanos, tick_weight)
+    }
+
+    /// Claims the whole intervals among the unclaimed CPU time, and returns their number: what no
+    /// tick will stand for any more when the thread has ended.
+    #[inline]
+    #[must_use]
+    pub fn claim_whole_intervals(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
+        self.claim_by(cpu_nanos, interval_nanos, whole_intervals)
+    }
+
+    /// Gives back what was claimed for a sample that could not be stored.
+    #[inline]
+    pub fn give_back(&self, weight: u64, interval_nanos: u64) {
+        self.claimed_nanos
+            .fetch_sub(weight.wrapping_mul(interval_nanos), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn claim_by(&self, cpu_nanos: u64, interval_nanos: u64, count: fn(i64, u64) -> u64) -> u64 {
+        let mut claimed = self.claimed_nanos();
+        loop {
+            let weight = count(cpu_nanos.wrapping_sub(claimed).cast_signed(), interval_nanos);
+            let next = claimed.wrapping_add(weight.wrapping_mul(interval_nanos));
+            // It fails only when somebody else has claimed in between: once a chunk at most.
+            match self.claimed_nanos.compare_exchange(
+                claimed,
+                next,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return weight,
+                Err(now) => claimed = now,
+            }
+        }
     }
 
     /// The present distance between ticks in CPU nanoseconds.
@@ -127,6 +173,22 @@ impl ThreadSlot {
     #[inline]
     pub fn set_period_nanos(&self, nanos: u64) {
         self.period_nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Whether this is the first tick since the event was opened with a period of its own.
+    #[inline]
+    #[must_use]
+    pub fn take_first_tick(&self) -> bool {
+        let first = self.period_nanos() & FIRST_PERIOD != 0;
+        if first {
+            self.set_period_nanos(self.period_nanos() & !FIRST_PERIOD);
+        }
+        first
+    }
+
+    /// Notes the distance to the first tick, which differs from that of the others.
+    pub fn set_first_period_nanos(&self, nanos: u64) {
+        self.set_period_nanos(nanos | FIRST_PERIOD);
     }
 
     /// Monotonic time of the previous sample, or of the registration.
@@ -157,35 +219,6 @@ impl ThreadSlot {
         cpu_nanos.wrapping_sub(self.claimed_nanos()).cast_signed()
     }
 
-    /// Whole intervals among the unclaimed CPU time: what no tick will stand for any more when the
-    /// thread has ended.
-    #[must_use]
-    pub fn whole_intervals_at(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
-        let unclaimed = u64::try_from(self.unclaimed_nanos(cpu_nanos)).unwrap_or(0);
-        unclaimed.checked_div(interval_nanos).unwrap_or(0)
-    }
-
-    /// The weight of a tick: the unclaimed CPU time in intervals, rounded to the nearest, at least
-    /// 1; what is left over or taken too much stays with the thread. 0 when samples are more than
-    /// half an interval ahead.
-    ///
-    /// The first tick of a thread comes after a random part of an interval and stands for a whole
-    /// one. So a thread that lives for a tenth of an interval has a tenth of a sample on average,
-    /// and short threads show with their stacks.
-    #[inline]
-    #[must_use]
-    pub fn tick_weight_at(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
-        let unclaimed = self.unclaimed_nanos(cpu_nanos);
-        let half = interval_nanos / 2;
-        if unclaimed < -half.cast_signed() {
-            return 0;
-        }
-        (u64::try_from(unclaimed).unwrap_or(0) + half)
-            .checked_div(interval_nanos)
-            .unwrap_or(0)
-            .max(1)
-    }
-
     /// Whether the calling thread is the slot's owner. One comparison, but for one system call at
     /// the thread's first tick.
     #[inline]
@@ -194,7 +227,7 @@ impl ThreadSlot {
         let pointer = arch::thread_pointer();
         match self.owner.load(Ordering::Relaxed) {
             0 => {
-                let own = clock_free_gettid() == self.tid();
+                let own = gettid() == self.tid();
                 if own {
                     self.owner.store(pointer, Ordering::Relaxed);
                 }
@@ -205,8 +238,30 @@ impl ThreadSlot {
     }
 }
 
+#[inline]
+fn whole_intervals(unclaimed_nanos: i64, interval_nanos: u64) -> u64 {
+    u64::try_from(unclaimed_nanos)
+        .unwrap_or(0)
+        .checked_div(interval_nanos)
+        .unwrap_or(0)
+}
+
+#[inline]
+fn tick_weight(unclaimed_nanos: i64, interval_nanos: u64) -> u64 {
+    let half = interval_nanos / 2;
+    if unclaimed_nanos < -half.cast_signed() {
+        return 0;
+    }
+    u64::try_from(unclaimed_nanos)
+        .unwrap_or(0)
+        .saturating_add(half)
+        .checked_div(interval_nanos)
+        .unwrap_or(0)
+        .max(1)
+}
+
 #[allow(unsafe_code)]
-fn clock_free_gettid() -> u32 {
+fn gettid() -> u32 {
     // SAFETY: gettid takes nothing and cannot fail; `syscall` is used since the wrapper is newer
     // than glibc 2.17.
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
@@ -261,18 +316,13 @@ impl ThreadTable {
         Some(key(index, generation))
     }
 
-    /// Registry only: notes what fires in a thread. Must precede the arming of a timer or event.
-    /// False when the descriptor is beyond the table.
+    /// Registry only: notes what fires in a thread in which nothing did. Must precede the arming of
+    /// a timer or event. False when the descriptor is beyond the table, or the thread has ended.
     #[must_use]
     pub fn set_source(&self, key: ThreadKey, source: TickSource) -> bool {
         let Some(slot) = self.get(key) else {
             return false;
         };
-        if let TickSource::Perf(old) = slot.source()
-            && let Some(entry) = self.fd_entry(old)
-        {
-            entry.store(0, Ordering::Release);
-        }
         if let TickSource::Perf(fd) = source {
             let Some(entry) = self.fd_entry(fd) else {
                 return false;
@@ -285,9 +335,34 @@ impl ThreadTable {
         true
     }
 
-    /// Registry only: frees the slot. Its event must be closed.
+    /// Takes away what fires in a thread. Whoever gets it, and nobody else, is to close it: of two
+    /// who ask at the same moment one gets `None`, since a descriptor that is closed twice may be
+    /// somebody else's by then.
+    #[must_use]
+    pub fn take_source(&self, key: ThreadKey) -> TickSource {
+        let Some(slot) = self.get(key) else {
+            return TickSource::None;
+        };
+        let source =
+            TickSource::unpack(slot.source.swap(TickSource::None.pack(), Ordering::AcqRel));
+        if let TickSource::Perf(fd) = source {
+            let ours = self.fd_entry(fd).is_some_and(|entry| {
+                let own = key.index() + 1;
+                entry
+                    .compare_exchange(own, 0, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            });
+            // Not ours any more: the application has closed it behind our back, and another
+            // thread's event has got the number.
+            if !ours {
+                return TickSource::None;
+            }
+        }
+        source
+    }
+
+    /// Registry only: frees the slot. What fired must have been taken away.
     pub fn release(&self, key: ThreadKey) {
-        let _ = self.set_source(key, TickSource::None);
         if let Some(slot) = self.get(key) {
             slot.jni_env.store(0, Ordering::Release);
             slot.generation.fetch_add(1, Ordering::Release);
@@ -415,8 +490,32 @@ mod tests {
         assert!(matches!(table.by_fd(8), Found::Stale));
         assert!(matches!(table.by_fd(99), Found::Foreign));
         assert!(!table.set_source(key, TickSource::Perf(16)));
-        table.release(key);
+        assert_eq!(table.take_source(key), TickSource::Perf(7));
         assert!(matches!(table.by_fd(7), Found::Stale));
+    }
+
+    #[test]
+    fn a_source_is_given_back_once() {
+        let table = table();
+        let key = table.occupy(0, 100, 0).expect("free");
+        assert!(table.set_source(key, TickSource::Timer(3)));
+        assert_eq!(table.take_source(key), TickSource::Timer(3));
+        assert_eq!(table.take_source(key), TickSource::None);
+        table.release(key);
+        assert!(!table.set_source(key, TickSource::Timer(4)));
+    }
+
+    #[test]
+    fn a_descriptor_that_another_event_has_got_is_not_given_back() {
+        let table = table();
+        let first = table.occupy(0, 100, 0).expect("free");
+        let second = table.occupy(1, 101, 0).expect("free");
+        assert!(table.set_source(first, TickSource::Perf(7)));
+        // Somebody closed 7, and the kernel gave the number to the second thread's event.
+        assert!(table.set_source(second, TickSource::Perf(7)));
+        assert_eq!(table.take_source(first), TickSource::None);
+        assert!(matches!(table.by_fd(7), Found::Thread(found, _) if found == second));
+        assert_eq!(table.take_source(second), TickSource::Perf(7));
     }
 
     #[test]
@@ -439,16 +538,16 @@ mod tests {
             // Ticks every 100, with a jitter of up to 20, and one that came 130 late.
             let mut cpu = 1_000 + phase;
             for distance in [100, 115, 80, 120, 85, 230, 100, 100] {
-                slot.claim(slot.tick_weight_at(cpu, 100) * 100);
+                let _ = slot.claim_tick(cpu, 100);
                 cpu += distance;
             }
-            slot.claim(slot.tick_weight_at(cpu, 100) * 100);
+            let _ = slot.claim_tick(cpu, 100);
             let unclaimed = slot.unclaimed_nanos(cpu);
             assert!(
                 (-100..100).contains(&unclaimed),
                 "phase {phase}: {unclaimed}"
             );
-            assert_eq!(slot.whole_intervals_at(cpu, 100), 0);
+            assert_eq!(slot.claim_whole_intervals(cpu, 100), 0);
         }
     }
 
@@ -457,11 +556,35 @@ mod tests {
         let table = table();
         let key = table.occupy(0, 1, 0).expect("free");
         let slot = table.get(key).expect("in use");
-        assert_eq!(slot.tick_weight_at(1, 100), 1);
-        slot.claim(100);
-        assert_eq!(slot.tick_weight_at(50, 100), 1);
-        assert_eq!(slot.tick_weight_at(49, 100), 0);
-        assert_eq!(slot.tick_weight_at(350, 100), 3);
-        assert_eq!(slot.whole_intervals_at(399, 100), 2);
+        assert_eq!(slot.claim_tick(1, 100), 1);
+        assert_eq!(slot.claim_tick(49, 100), 0);
+        assert_eq!(slot.claim_tick(50, 100), 1);
+        assert_eq!(slot.claim_tick(450, 100), 3);
+        slot.give_back(3, 100);
+        assert_eq!(slot.claim_whole_intervals(499, 100), 2);
+        assert_eq!(slot.claimed_nanos(), 400);
+    }
+
+    #[test]
+    fn time_is_claimed_once_however_many_claim_it() {
+        let table = table();
+        let key = table.occupy(0, 1, 0).expect("free");
+        let slot = table.get(key).expect("in use");
+        let claimed: u64 = std::thread::scope(|scope| {
+            let claimers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        (1..=10_000)
+                            .map(|interval| slot.claim_whole_intervals(interval * 100, 100))
+                            .sum::<u64>()
+                    })
+                })
+                .collect();
+            claimers
+                .into_iter()
+                .map(|claimer| claimer.join().expect("no panic"))
+                .sum()
+        });
+        assert_eq!(claimed, 10_000);
     }
 }

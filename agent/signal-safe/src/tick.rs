@@ -174,6 +174,10 @@ impl Sampler {
     #[inline]
     unsafe fn tick(&self, key: ThreadKey, slot: &ThreadSlot, ucontext: *mut c_void) {
         self.counters.count(Counter::Tick);
+        if slot.take_first_tick() {
+            // The random first period is over. At once: it may be shorter than this handler.
+            set_period(slot, self.base_period_nanos);
+        }
         let now = clock::monotonic_nanos();
         let cpu = clock::thread_cpu_nanos();
         let weight = slot.tick_weight_at(cpu, self.interval_nanos);
@@ -293,22 +297,21 @@ impl Sampler {
 
     /// The event's clock runs on while the handler works, so a handler that nears the period
     /// would starve its thread. A thread whose ticks cost more than half of its period gets a
-    /// longer one at once, and the old one back when its ticks are cheap again. The first tick
-    /// also ends the random first period.
+    /// longer one at once, and the old one back when its ticks are cheap again.
     #[inline]
     fn keep_application_going(&self, slot: &ThreadSlot, started: u64, cpu_started: u64) {
         let period = slot.period_nanos();
         let base = self.base_period_nanos;
         let mut shortest = shortest_period_nanos(clock::monotonic_nanos().wrapping_sub(started));
-        if shortest > period.max(base) {
+        if shortest > period {
             // The thread may have been descheduled in here: only its CPU time counts.
             shortest = shortest_period_nanos(clock::thread_cpu_nanos().wrapping_sub(cpu_started));
         }
-        if shortest > period.max(base) {
+        if shortest > period {
             self.counters.count(Counter::PeriodLengthened);
             set_period(slot, shortest.saturating_mul(2));
-        } else if period < base || (period > base && shortest < period / 4) {
-            set_period(slot, base.max(shortest.saturating_mul(2).min(period)));
+        } else if period > base && shortest < period / 4 {
+            set_period(slot, base.max(shortest.saturating_mul(2)));
         }
     }
 

@@ -50,9 +50,9 @@ pub fn base_period_nanos(interval_nanos: u64) -> u64 {
 /// The distance to a thread's first tick: a random part of the period, so that short threads have
 /// their fair chance of a sample and threads do not tick in step.
 fn first_period_nanos(period_nanos: u64) -> u64 {
-    // A shorter one would come before the thread has done anything.
-    const SHORTEST: u64 = 20_000;
-    random::below(period_nanos).max(SHORTEST.min(period_nanos))
+    // A shorter one would come again before the handler of the first has set the full period.
+    const SHORTEST: u64 = 2 * TICK_OVERHEAD_NANOS;
+    SHORTEST + random::below(period_nanos)
 }
 
 /// Chooses by trying on the calling thread.

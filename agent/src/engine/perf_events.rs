@@ -109,7 +109,7 @@ impl PerfEvents {
             ))?;
         }
         if let Some(slot) = table.get(key) {
-            slot.set_period_nanos(first);
+            slot.set_first_period_nanos(first);
         }
         if !table.set_source(key, TickSource::Perf(fd)) {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));

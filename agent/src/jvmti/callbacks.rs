@@ -86,7 +86,7 @@ unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, threa
     });
 }
 
-unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobject) {
+unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread: jobject) {
     guarded("ThreadEnd", || {
         let Some(session) = lifecycle::session() else {
             return;
@@ -95,9 +95,15 @@ unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, _: *mut JNIEnv, _: jobjec
         if let Some(key) = session.registry.java_thread_ends(tid)
             && !session.registry.is_own(key)
         {
+            // SAFETY: the environment and the reference are this thread's.
+            let identity = session
+                .java
+                .as_ref()
+                .and_then(|java| unsafe { java.identity(env, thread) });
             session.registry.announce(ThreadEvent::JavaEnd {
                 key,
                 nanos: monotonic_nanos(),
+                identity,
             });
         }
     });

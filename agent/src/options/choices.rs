@@ -106,7 +106,7 @@ impl Parser<'_> {
 
     /// The interval: of CPU time, or for a perf event by name of events.
     pub(super) fn interval(&mut self, event: &Event) -> (Option<Duration>, Option<u64>) {
-        if matches!(event, Event::Perf(_)) {
+        if matches!(event, Event::Perf(_)) && !event.is_clock() {
             return (None, self.value(&keys::INTERVAL, read::event_period));
         }
         let interval = self.value(&keys::INTERVAL, |text| {

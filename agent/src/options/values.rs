@@ -52,6 +52,18 @@ pub enum Event {
     Perf(String),
 }
 
+impl Event {
+    /// Whether it counts CPU time, so that its interval is a length of time.
+    #[must_use]
+    pub fn is_clock(&self) -> bool {
+        match self {
+            Event::Cpu | Event::CpuTimer => true,
+            Event::None => false,
+            Event::Perf(name) => matches!(name.as_str(), "cpu-clock" | "task-clock"),
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

@@ -302,7 +302,19 @@ impl Run {
                         self.write_thread_start(key, nanos, parent);
                     }
                 }
-                ThreadEvent::JavaEnd { key, nanos } => self.write_thread_end(key, nanos),
+                ThreadEvent::JavaEnd {
+                    key,
+                    nanos,
+                    identity,
+                } => {
+                    let facts = self
+                        .roster
+                        .get_or_find(key, || find_thread(&self.recorder, key));
+                    if let Some(identity) = identity {
+                        facts.becomes(nanos, identity);
+                    }
+                    self.write_thread_end(key, nanos);
+                }
                 ThreadEvent::End {
                     key,
                     tid,
@@ -359,6 +371,8 @@ impl Run {
             return;
         };
         let thread = chunk.thread(key, &facts);
+        // Its last name is that of the whole chunk, as for a thread that lives on.
+        chunk.rename_thread(key, &facts);
         let result = chunk.write_counted(&ThreadEnd { ticks, thread });
         self.check(result);
     }

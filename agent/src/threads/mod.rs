@@ -54,6 +54,8 @@ pub enum ThreadEvent {
         key: ThreadKey,
         /// CLOCK_MONOTONIC nanoseconds.
         nanos: u64,
+        /// Who it was in the end: its name may have changed.
+        identity: Option<JavaIdentity>,
     },
     /// The native thread ended.
     End {

@@ -133,12 +133,11 @@ fn interval_of_a_perf_event_is_a_number() {
     assert_eq!(parsed.options.event_period, Some(1_000_000));
     assert_eq!(parsed.options.interval, Duration::from_millis(10));
     assert_eq!(parse("event=cycles", &NoSources).options.event_period, None);
-    assert_eq!(
-        parse("event=cpu-clock,interval=1ms", &NoSources)
-            .options
-            .event_period,
-        Some(1_000_000)
-    );
+    for clock in ["cpu-clock", "task-clock", "ctimer"] {
+        let options = parse(&format!("event={clock},interval=1ms"), &NoSources).options;
+        assert_eq!(options.event_period, None);
+        assert_eq!(options.interval, Duration::from_millis(1));
+    }
     assert_eq!(
         parse("interval=1000000", &NoSources).options.event_period,
         None
