@@ -1,0 +1,47 @@
+#!/bin/bash
+# What jprof costs a program, beside async-profiler, in one run: a table and raw data in target/bench/.
+#   benches/run.sh                     some ten minutes
+#   QUICK=1 benches/run.sh             two minutes, for trying out: too short for figures
+#   benches/run.sh startup footprint   only these (throughput sample_cost startup footprint flame_graph)
+# AGENT=… and COMMAND=… measure another build's libjprof.so and jprof.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/ledger.sh
+. scripts/packages.sh
+
+async_profiler=tools.profiler:async-profiler:4.4 # in Maven Central
+target=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && readlink -f "${CARGO_TARGET_DIR:-target}")
+out=$target/bench
+mkdir -p "$out"
+
+# Fetches async-profiler's library once.
+fetch_async_profiler() {
+  local platform
+  case $(uname -m) in
+    x86_64) platform=linux-x64 ;;
+    aarch64) platform=linux-arm64 ;;
+    *) return 1 ;;
+  esac
+  [ ! -s "$out/libasyncProfiler.so" ] || return 0
+  need mvn maven &&
+    mvn -q -B dependency:copy -Dartifact="$async_profiler" -DoutputDirectory="$out/jars" >&2 &&
+    python3 -m zipfile -e "$out"/jars/async-profiler-*.jar "$out/jars/unpacked" &&
+    cp "$out/jars/unpacked/$platform/libasyncProfiler.so" "$out/libasyncProfiler.so"
+}
+
+need python3 python3 || { echo "no python3: install it and try again" >&2; exit 1; }
+fetch_async_profiler || skip "all beside async-profiler: $async_profiler could not be fetched"
+[ -n "${AGENT:-}" ] || scripts/build.sh
+cargo build --quiet --release -p flame-graph --example synthetic
+
+for javac in jdks/jdk{17,11,21,25}/bin/javac; do
+  [ ! -x "$javac" ] || break
+done
+[ -x "$javac" ] || { echo "no JDK of 11 or newer under jdks/: run \`make jdks\`" >&2; exit 1; }
+rm -rf "$out/classes"
+"$javac" --release 8 -Xlint:-options -encoding UTF-8 -d "$out/classes" benches/java/io/jprof/benches/*.java
+harness=$(java-harness/compile.sh)
+
+python3 -B benches/bench.py --out "$out" --jdks jdks --classes "$out/classes:$harness" \
+  --agent "${AGENT:-$target/release/libjprof.so}" --command "${COMMAND:-$target/release/jprof}" \
+  --synthetic "$target/release/examples/synthetic" ${QUICK:+--quick} "$@"
