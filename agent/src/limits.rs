@@ -49,6 +49,10 @@ pub const HANDLER_GRACE: Duration = Duration::from_millis(20);
 /// Stack of the recorder thread. It resolves names and writes files, without deep recursion.
 pub const RECORDER_STACK_BYTES: usize = 512 * 1024;
 
-/// A thread with a tick source whose CPU clock is this many intervals ahead of its samples does
-/// not get its signals (it blocks them): its time is shown as `[unsampled]`.
-pub const UNSAMPLED_AFTER_INTERVALS: u64 = 16;
+/// A thread with a tick source whose CPU clock is this many ticks ahead of its samples does not get
+/// its signals (it blocks them): its time is shown as `[unsampled]`.
+pub const UNSAMPLED_AFTER_TICKS: u64 = 16;
+
+/// The longest tick of the kernels in use (HZ=100). CPU timers fire no more often, whatever their
+/// interval, so one signal may stand for this much.
+pub const KERNEL_TICK_NANOS: u64 = 10_000_000;

@@ -147,7 +147,10 @@ impl ThreadSlot {
     fn claim_by(&self, cpu_nanos: u64, interval_nanos: u64, count: fn(i64, u64) -> u64) -> u64 {
         let mut claimed = self.claimed_nanos();
         loop {
-            let weight = count(cpu_nanos.wrapping_sub(claimed).cast_signed(), interval_nanos);
+            let weight = count(
+                cpu_nanos.wrapping_sub(claimed).cast_signed(),
+                interval_nanos,
+            );
             let next = claimed.wrapping_add(weight.wrapping_mul(interval_nanos));
             // It fails only when somebody else has claimed in between: once a chunk at most.
             match self.claimed_nanos.compare_exchange(

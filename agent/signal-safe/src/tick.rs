@@ -180,16 +180,20 @@ impl Sampler {
         }
         let now = clock::monotonic_nanos();
         let cpu = clock::thread_cpu_nanos();
-        let weight = slot.tick_weight_at(cpu, self.interval_nanos);
+        let weight = slot.claim_tick(cpu, self.interval_nanos);
         if weight == 0 {
             self.counters.count(Counter::DropTooEarly);
         } else {
             // SAFETY: handed on from the caller.
-            unsafe { self.take_sample(key, slot, ucontext, now, weight) };
+            let stored = unsafe { self.take_sample(key, slot, ucontext, now, weight) };
+            if !stored {
+                slot.give_back(weight, self.interval_nanos);
+            }
         }
         self.keep_application_going(slot, now, cpu);
     }
 
+    /// False when the sample could not be stored, which has been counted.
     #[inline]
     unsafe fn take_sample(
         &self,
@@ -198,10 +202,10 @@ impl Sampler {
         ucontext: *mut c_void,
         now: u64,
         weight: u64,
-    ) {
+    ) -> bool {
         let Some(mut stripe) = stripes::take(self.stripes, slot.tid()) else {
             self.counters.count(Counter::DropStripesBusy);
-            return;
+            return false;
         };
         // SAFETY: the handler runs on the slot's thread with the kernel's ucontext.
         let outcome = unsafe { self.walker.walk(slot, ucontext, stripe.frames()) };
@@ -220,12 +224,12 @@ impl Sampler {
         if !self.store(frames, &head) {
             self.counters.count(Counter::DropRingFull);
             self.wake_recorder();
-            return;
+            return false;
         }
-        slot.claim(weight.saturating_mul(self.interval_nanos));
         slot.set_last_tick_nanos(now);
         self.counters.count(Counter::SampleTaken);
         self.count_outcome(outcome);
+        true
     }
 
     /// Stores a record in the held stripe's ring or, when that is full, in any that is free: deep

@@ -45,7 +45,10 @@ impl CpuTimers {
         if let Some(slot) = table.get(key) {
             slot.set_period_nanos(self.period_nanos);
         }
-        let _ = table.set_source(key, TickSource::Timer(id));
+        if !table.set_source(key, TickSource::Timer(id)) {
+            Self::close(id);
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
         let setting = libc::itimerspec {
             it_interval: timespec(self.period_nanos),
             it_value: timespec(super::first_period_nanos(self.period_nanos)),
@@ -62,8 +65,9 @@ impl CpuTimers {
         };
         if result == -1 {
             let error = io::Error::last_os_error();
-            let _ = table.set_source(key, TickSource::None);
-            Self::close(id);
+            if table.take_source(key) == TickSource::Timer(id) {
+                Self::close(id);
+            }
             return Err(error);
         }
         Ok(())

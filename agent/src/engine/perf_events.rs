@@ -114,18 +114,21 @@ impl PerfEvents {
         if !table.set_source(key, TickSource::Perf(fd)) {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
+        // From here on the table owns the descriptor: whoever takes it out closes it.
+        let fd = event.into_raw_fd();
         // SAFETY: the request takes no argument.
-        if let Err(error) = check(unsafe { libc::ioctl(fd, PERF_EVENT_IOC_ENABLE as _, 0) }) {
-            let _ = table.set_source(key, TickSource::None);
-            return Err(error);
+        let enabled = check(unsafe { libc::ioctl(fd, PERF_EVENT_IOC_ENABLE as _, 0) });
+        if enabled.is_err() && table.take_source(key) == TickSource::Perf(fd) {
+            // SAFETY: taken out of the table just now, and closed once.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            return enabled;
         }
-        // From here on the table owns the descriptor: `close` is given it back.
-        let _ = event.into_raw_fd();
+        // Enabled, or the end of sampling has closed it already.
         Ok(())
     }
 
     pub(super) fn close(&self, fd: RawFd) {
-        // SAFETY: the descriptor was left to the table by `open` and is closed once.
+        // SAFETY: the descriptor was left to the table by `open`, which gives it out once.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
         self.open.fetch_sub(1, Ordering::Relaxed);
     }

@@ -63,8 +63,7 @@ unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, threa
             return;
         };
         let registry = session.registry;
-        // A thread that no hook announced was born since: all of its time is its own.
-        let Some(key) = registry.register(current_tid(), 0) else {
+        let Some(key) = registry.register_current(current_tid()) else {
             return;
         };
         registry.set_java_env(key, env as usize);

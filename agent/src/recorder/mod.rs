@@ -168,6 +168,13 @@ fn is_full(chunk: &OpenChunk) -> bool {
         || chunk.distinct_stacks() >= limits::MAX_STACKS_PER_CHUNK
 }
 
+/// The unclaimed CPU time from which on a thread that ought to tick is taken for one that does not
+/// get its signals.
+fn unsampled_after_nanos(interval: u64, period: u64) -> i64 {
+    let tick = interval.max(period).max(limits::KERNEL_TICK_NANOS);
+    i64::try_from(tick.saturating_mul(limits::UNSAMPLED_AFTER_TICKS)).unwrap_or(i64::MAX)
+}
+
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
 }
@@ -431,21 +438,22 @@ impl Run {
             let Some(cpu) = cpu_nanos_of(tid) else {
                 continue;
             };
-            let weight = slot.whole_intervals_at(cpu, interval);
             let label = if own {
                 Some(frame_names::OWN_THREAD)
             } else if last {
                 Some(frame_names::THREAD_END)
             } else if slot.source() == TickSource::None
-                || weight >= limits::UNSAMPLED_AFTER_INTERVALS
+                || slot.unclaimed_nanos(cpu) > unsampled_after_nanos(interval, slot.period_nanos())
             {
                 Some(frame_names::UNSAMPLED)
             } else {
                 None
             };
-            if let Some(label) = label.filter(|_| weight > 0) {
-                slot.claim(weight * interval);
-                self.write_label(key, label, ticks, weight);
+            if let Some(label) = label {
+                let weight = slot.claim_whole_intervals(cpu, interval);
+                if weight > 0 {
+                    self.write_label(key, label, ticks, weight);
+                }
             }
             unclaimed += slot.unclaimed_nanos(cpu);
         }

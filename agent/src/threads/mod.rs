@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam::queue::ArrayQueue;
 use jprof_signal_safe::clock;
-use jprof_signal_safe::threads::{ThreadKey, TickSource};
+use jprof_signal_safe::threads::ThreadKey;
 use jprof_signal_safe::tick::Sampler;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -88,6 +88,10 @@ struct Inner {
     next: u32,
     own: Vec<ThreadKey>,
     open: bool,
+    /// Threads that took leave since the last scan, and before it: the kernel lists them for a
+    /// moment longer.
+    left: FxHashSet<u32>,
+    left_before: FxHashSet<u32>,
     /// Java threads that ended while the existing ones were being announced.
     java_ended: FxHashSet<u32>,
     existing_done: bool,
@@ -132,14 +136,15 @@ impl Registry {
     pub fn register_existing(&self) -> io::Result<()> {
         for tid in host::tasks::tasks()?.into_iter().map(i32::cast_unsigned) {
             if let Some(cpu) = clock::cpu_nanos_of(tid) {
-                self.register(tid, cpu);
+                self.register_other(tid, cpu);
             }
         }
         Ok(())
     }
 
-    /// Makes the thread known and lets it tick; the key it has if it is known already.
-    pub fn register(&self, tid: u32, claimed_nanos: u64) -> Option<ThreadKey> {
+    /// Makes the calling thread `tid` known and lets it tick; the key it has if it is known already.
+    /// All the CPU time that it has used is its own: it was born a moment ago.
+    pub fn register_current(&self, tid: u32) -> Option<ThreadKey> {
         let key = {
             let mut inner = self.inner();
             if !inner.open {
@@ -148,8 +153,35 @@ impl Registry {
             if let Some(&key) = inner.by_tid.get(&tid) {
                 return Some(key);
             }
-            self.occupy(&mut inner, tid, claimed_nanos)?
+            // It took leave, and runs on in the destructors of other libraries: what it used before
+            // has been claimed.
+            let left = inner.left.contains(&tid) || inner.left_before.contains(&tid);
+            let claimed = if left { clock::thread_cpu_nanos() } else { 0 };
+            self.occupy(&mut inner, tid, claimed)?
         };
+        // Without the lock, which all starting threads want: nobody else retires a living thread.
+        self.open(key, tid);
+        if !self.inner().open {
+            self.close(key);
+        }
+        Some(key)
+    }
+
+    /// Makes another thread known and lets it tick, unless it is known. With the lock held, so that
+    /// its own end comes before or after, not in between.
+    fn register_other(&self, tid: u32, claimed_nanos: u64) -> bool {
+        let mut inner = self.inner();
+        if !inner.open || inner.by_tid.contains_key(&tid) {
+            return false;
+        }
+        let key = self.occupy(&mut inner, tid, claimed_nanos);
+        if let Some(key) = key {
+            self.open(key, tid);
+        }
+        key.is_some()
+    }
+
+    fn open(&self, key: ThreadKey, tid: u32) {
         if let Some(engine) = &self.engine
             && engine.open(&self.sampler.threads, key, tid).is_err()
         {
@@ -157,16 +189,21 @@ impl Registry {
                 .threads_without_ticks
                 .fetch_add(1, Ordering::Relaxed);
         }
-        Some(key)
     }
 
     /// Makes a thread of the agent known: it does not tick, its time is shown as `[jprof]`.
     pub fn register_own(&self, tid: u32) -> Option<ThreadKey> {
-        self.retire(tid);
-        let mut inner = self.inner();
-        let key = self.occupy(&mut inner, tid, 0)?;
-        inner.own.push(key);
-        Some(key)
+        loop {
+            self.retire(tid);
+            let mut inner = self.inner();
+            if inner.by_tid.contains_key(&tid) {
+                // A scan has found it in between.
+                continue;
+            }
+            let key = self.occupy(&mut inner, tid, 0)?;
+            inner.own.push(key);
+            return Some(key);
+        }
     }
 
     fn occupy(&self, inner: &mut Inner, tid: u32, claimed_nanos: u64) -> Option<ThreadKey> {
@@ -276,9 +313,9 @@ impl Registry {
         let Some(slot) = self.sampler.threads.get(key) else {
             return;
         };
-        self.close(key, slot.source());
+        self.close(key);
         let weight =
-            slot.whole_intervals_at(clock::thread_cpu_nanos(), self.sampler.interval_nanos);
+            slot.claim_whole_intervals(clock::thread_cpu_nanos(), self.sampler.interval_nanos);
         if weight > 0 && self.sampler.armed.load(Ordering::Acquire) {
             let now = clock::monotonic_nanos();
             let span = now.saturating_sub(slot.last_tick_nanos());
@@ -294,14 +331,12 @@ impl Registry {
         let Some(key) = self.inner().by_tid.get(&tid).copied() else {
             return;
         };
-        if let Some(slot) = self.sampler.threads.get(key) {
-            self.close(key, slot.source());
-        }
+        self.close(key);
         self.forget(key, tid, None);
     }
 
-    fn close(&self, key: ThreadKey, source: TickSource) {
-        let _ = self.sampler.threads.set_source(key, TickSource::None);
+    fn close(&self, key: ThreadKey) {
+        let source = self.sampler.threads.take_source(key);
         if let Some(engine) = &self.engine {
             engine.close(source);
         }
@@ -317,6 +352,7 @@ impl Registry {
         if inner.by_tid.get(&tid) == Some(&key) {
             inner.by_tid.remove(&tid);
         }
+        inner.left.insert(tid);
         inner.own.retain(|&own| own != key);
         self.sampler.threads.release(key);
         inner.free.push(key.index());
@@ -324,33 +360,40 @@ impl Registry {
 
     /// Compares the table with /proc/self/task.
     pub fn scan(&self) {
+        // Before the list is read: a thread born after it is not missing from it.
+        let known: Vec<u32> = self.inner().by_tid.keys().copied().collect();
         let Ok(alive) = host::tasks::tasks() else {
             return;
         };
         let alive: FxHashSet<u32> = alive.into_iter().map(i32::cast_unsigned).collect();
-        let (unknown, gone) = {
-            let inner = self.inner();
-            let unknown: Vec<u32> = alive
+        let unknown: Vec<u32> = {
+            let mut inner = self.inner();
+            let unknown = alive
                 .iter()
-                .filter(|tid| !inner.by_tid.contains_key(tid))
+                .filter(|tid| {
+                    !inner.by_tid.contains_key(tid)
+                        && !inner.left.contains(tid)
+                        && !inner.left_before.contains(tid)
+                })
                 .copied()
                 .collect();
-            let gone: Vec<u32> = inner
-                .by_tid
-                .keys()
-                .filter(|tid| !alive.contains(tid))
-                .copied()
-                .collect();
-            (unknown, gone)
+            inner.left_before = std::mem::take(&mut inner.left);
+            unknown
         };
         for tid in unknown {
-            if self.register(tid, 0).is_some() {
+            if self.register_other(tid, 0) {
                 self.counters
                     .threads_found_by_scan
                     .fetch_add(1, Ordering::Relaxed);
             }
         }
-        gone.into_iter().for_each(|tid| self.retire(tid));
+        for tid in known {
+            // The list may lack living threads when others end while it is read: see the kernel's
+            // first_tid() in fs/proc/base.c. The thread's clock knows for sure.
+            if !alive.contains(&tid) && clock::cpu_nanos_of(tid).is_none() {
+                self.retire(tid);
+            }
+        }
     }
 
     /// Tells the recorder.
@@ -368,23 +411,18 @@ impl Registry {
 
     /// Ends all ticks; later threads are not registered any more.
     pub fn shut(&self) {
-        let open: Vec<(ThreadKey, u32)> = {
+        let keys: Vec<ThreadKey> = {
             let mut inner = self.inner();
             inner.open = false;
-            inner.by_tid.iter().map(|(&tid, &key)| (key, tid)).collect()
+            inner.by_tid.values().copied().collect()
         };
-        for (key, _) in open {
-            if let Some(slot) = self.sampler.threads.get(key) {
-                self.close(key, slot.source());
-            }
-        }
+        keys.into_iter().for_each(|key| self.close(key));
     }
 }
 
 impl ThreadObserver for Registry {
     fn thread_starts(&self, tid: u32) {
-        // A thread's CPU clock begins at zero: all it has used so far is its own start.
-        self.register(tid, 0);
+        self.register_current(tid);
     }
 
     fn thread_ends(&self, tid: u32) {
