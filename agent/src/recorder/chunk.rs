@@ -25,6 +25,8 @@ const NATIVE_METHOD: i32 = -3;
 struct KnownMethod {
     id: MethodId,
     kind: FrameKind,
+    /// The drain in which `kind` was looked up.
+    looked_up: u64,
     lines: Option<LineNumbers>,
 }
 
@@ -50,6 +52,7 @@ pub(super) struct OpenChunk {
     ended_threads: Option<ThreadId>,
     frames: Vec<Frame>,
     samples: u64,
+    drains: u64,
 }
 
 impl OpenChunk {
@@ -69,7 +72,13 @@ impl OpenChunk {
             ended_threads: None,
             frames: Vec::new(),
             samples: 0,
+            drains: 0,
         })
+    }
+
+    /// A drain begins: methods may have been compiled since the last one.
+    pub(super) const fn begin_drain(&mut self) {
+        self.drains += 1;
     }
 
     /// Events that make the chunk worth keeping.
@@ -156,13 +165,19 @@ impl OpenChunk {
         resolver: Option<&MethodResolver>,
         lost: &mut dyn FnMut(Option<ResolveError>),
     ) -> Frame {
-        if !self.methods.contains_key(&method) {
-            let known = self.resolve(method, resolver, lost);
-            self.methods.insert(method, known);
+        let mut known = match self.methods.remove(&method) {
+            Some(known) => known,
+            None => self.resolve(method, resolver, lost),
+        };
+        if known.kind == FrameKind::Interpreted && known.looked_up != self.drains {
+            known.looked_up = self.drains;
+            let compiled = resolver.and_then(|resolver| resolver.has_compiled_code(method as u64));
+            if compiled == Some(true) {
+                known.kind = FrameKind::Jit;
+            }
         }
-        let known = &self.methods[&method];
         let native = bci == NATIVE_METHOD;
-        Frame {
+        let frame = Frame {
             method: known.id,
             line: known
                 .lines
@@ -175,7 +190,9 @@ impl OpenChunk {
             } else {
                 known.kind
             },
-        }
+        };
+        self.methods.insert(method, known);
+        frame
     }
 
     fn resolve(
@@ -208,6 +225,7 @@ impl OpenChunk {
                 KnownMethod {
                     id,
                     kind,
+                    looked_up: self.drains,
                     lines: Some(found.line_numbers),
                 }
             }
@@ -216,6 +234,7 @@ impl OpenChunk {
                 KnownMethod {
                     id: self.label("[unknown_method]"),
                     kind: FrameKind::Interpreted,
+                    looked_up: u64::MAX,
                     lines: None,
                 }
             }

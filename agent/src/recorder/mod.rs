@@ -214,6 +214,9 @@ impl Run {
 
     /// Reads all rings. Records from `boundary` on are kept for the next chunk.
     fn drain(&mut self, boundary: u64) {
+        if let Some(chunk) = &mut self.chunk {
+            chunk.begin_drain();
+        }
         self.read_thread_events();
         let mut words = std::mem::take(&mut self.words);
         for place in 0..self.rings.len() {

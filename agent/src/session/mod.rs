@@ -133,7 +133,7 @@ impl Session {
         registry.existing_java_done();
         let jvm = hotspot.jvm_info();
         let session_tags = tags::of_session(options, &jvm, hotspot.version);
-        let (spool, uploader) = start_uploader(options, registry);
+        let (spool, uploader) = start_uploader(options, service_of(&session_tags), registry);
         let stopping: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
         let more_counters = spool.as_ref().map(|(spool, _)| spool.counters());
         let start = RecorderStart {
@@ -327,8 +327,15 @@ fn announce_existing(
 
 type SpoolAndOrders = (Arc<Spool>, Sender<Command>);
 
+fn service_of(tags: &[(String, String)]) -> String {
+    tags.iter()
+        .find(|(name, _)| name == "service")
+        .map_or_else(String::new, |(_, value)| value.clone())
+}
+
 fn start_uploader(
     options: &Options,
+    service: String,
     registry: &'static Registry,
 ) -> (Option<SpoolAndOrders>, Option<UploaderThread>) {
     let Url::Base(url) = &options.url else {
@@ -350,7 +357,7 @@ fn start_uploader(
         }
     };
     let (commands, orders) = channel::bounded(UPLOADER_ORDERS);
-    let uploader = Uploader::new(Arc::clone(&spool), endpoint, UploaderConfig::default());
+    let uploader = Uploader::new(Arc::clone(&spool), endpoint, uploader_config(service));
     let spawned = engine::block_all_signals(|| {
         std::thread::Builder::new()
             .name("jprof uploader".to_owned())
@@ -373,6 +380,14 @@ fn start_uploader(
             (None, None)
         }
     }
+}
+
+fn uploader_config(service: String) -> UploaderConfig {
+    let mut config = UploaderConfig::default();
+    config.service = service;
+    // OpenSSL's variable for certificates of one's own, as a private DataKit has one.
+    config.trusted_certificates = std::env::var_os("SSL_CERT_FILE").map(std::path::PathBuf::from);
+    config
 }
 
 fn settings(parsed: &Parsed, cpu_engine: &'static str) -> Settings {

@@ -193,6 +193,14 @@ impl MethodResolver {
         self.describe_through(Some(id), method)
     }
 
+    /// Whether the JIT has compiled code for the method at this moment; `None` when the id leads nowhere.
+    pub fn has_compiled_code(&self, id: u64) -> Option<bool> {
+        let method = is_pointer(id).then(|| self.reader.read_u64(id).ok())??;
+        let code = is_pointer(method)
+            .then(|| self.reader.read_u64(method + self.layout.method_code).ok())??;
+        Some(code != 0)
+    }
+
     /// Describes the method at a `Method*`.
     ///
     /// # Errors
