@@ -29,6 +29,13 @@ pub const RING_WORDS: usize = 16 * 1024;
 /// only be unloaded after a collection, which is seldom quicker.
 pub const DRAIN_EVERY: Duration = Duration::from_millis(100);
 
+/// In an application that unloads classes as fast as it makes them, names must be read sooner:
+/// after a name that came too late, the recorder drains this often for a while.
+pub const DRAIN_EVERY_IN_HASTE: Duration = Duration::from_millis(10);
+
+/// That while.
+pub const HASTE: Duration = Duration::from_secs(5);
+
 /// How often /proc/self/task is compared with the table, for threads that no hook announced.
 pub const SCAN_EVERY: Duration = Duration::from_secs(1);
 
@@ -43,7 +50,7 @@ pub const MAX_CHUNK_BYTES: u64 = 16 * 1024 * 1024;
 /// Distinct stacks kept per chunk by the raw key; above it the chunk is sealed.
 pub const MAX_STACKS_PER_CHUNK: usize = 400_000;
 
-/// Longest time that a seal waits for handlers that are writing at that moment.
+/// Longest time that a seal, and the end of sampling, wait for handlers that are at work.
 pub const HANDLER_GRACE: Duration = Duration::from_millis(20);
 
 /// Stack of the recorder thread. It resolves names and writes files, without deep recursion.

@@ -97,9 +97,12 @@ struct Run {
     words: Vec<u64>,
     counters_written: FxHashMap<&'static str, u64>,
     name_failures: [u64; ResolveError::ALL.len()],
+    name_failures_seen: u64,
     names_without_layout: u64,
     chunks_failed: u64,
     next_scan: u64,
+    /// Until then names are read in haste: classes are being unloaded.
+    hurry_until: u64,
 }
 
 impl Recorder {
@@ -126,9 +129,11 @@ impl Recorder {
             words: Vec::new(),
             counters_written: FxHashMap::default(),
             name_failures: [0; ResolveError::ALL.len()],
+            name_failures_seen: 0,
             names_without_layout: 0,
             chunks_failed: 0,
             next_scan: start_nanos + nanos(limits::SCAN_EVERY),
+            hurry_until: 0,
             recorder: self,
         };
         run.open_chunk();
@@ -155,9 +160,14 @@ impl Recorder {
                 run.recorder.registry.scan();
                 run.next_scan = now + nanos(limits::SCAN_EVERY);
             }
+            let drain_every = if now < run.hurry_until {
+                limits::DRAIN_EVERY_IN_HASTE
+            } else {
+                limits::DRAIN_EVERY
+            };
             let wait = boundary
                 .saturating_sub(monotonic_nanos())
-                .min(nanos(limits::DRAIN_EVERY));
+                .min(nanos(drain_every));
             clock::sleep_until_woken(&run.recorder.sampler.wake, wait);
         }
     }
@@ -225,6 +235,11 @@ impl Run {
             }
         }
         self.words = words;
+        let failures = self.name_failures.iter().sum();
+        if failures > self.name_failures_seen {
+            self.name_failures_seen = failures;
+            self.hurry_until = monotonic_nanos() + nanos(limits::HASTE);
+        }
         if self.later.is_empty() {
             self.roster.forget_ended();
         }
