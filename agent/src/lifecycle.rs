@@ -170,11 +170,6 @@ pub(crate) unsafe fn start_attached(vm: *mut JavaVM) {
     }
 }
 
-/// The session that runs.
-pub(crate) fn session() -> Option<&'static Session> {
-    SESSION.get()
-}
-
 /// Stops the session.
 pub(crate) fn stop() {
     if let Some(session) = SESSION.get() {

@@ -105,7 +105,9 @@ pub unsafe extern "C" fn on_signal(
     // SAFETY: `info` is the kernel's.
     match unsafe { sampler.find_thread(info) } {
         Found::Thread(key, slot) => {
-            if !sampler.armed.load(Ordering::Acquire) || !slot.is_current() {
+            // SeqCst, as `in_flight`: whoever disarms and then finds no handler in flight knows
+            // that none will walk a stack any more.
+            if !sampler.armed.load(Ordering::SeqCst) || !slot.is_current() {
                 sampler.counters.count(Counter::StaleSignal);
             } else {
                 // SAFETY: the handler runs on the slot's thread, `ucontext` is the kernel's.

@@ -8,9 +8,11 @@ pub mod cpu_load;
 pub mod libraries;
 pub mod os;
 pub mod procfs;
+pub mod protections;
 pub mod tasks;
 
 pub use cpu::CpuInfo;
 pub use cpu_load::{CpuLoad, CpuLoadSampler};
 pub use libraries::{LibraryMap, NativeLibrary, native_libraries};
 pub use os::{hostname, os_description};
+pub use protections::Protections;

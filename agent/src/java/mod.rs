@@ -19,7 +19,7 @@ use crate::jvmti::Jvmti;
 use crate::threads::JavaIdentity;
 
 /// The JVM's side of threads.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct JavaThreads {
     vm: *mut JavaVM,
     jvmti: Jvmti,

@@ -9,10 +9,28 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jni_sys::{JNIEnv, jclass, jobject};
 use jprof_signal_safe::clock::monotonic_nanos;
+use once_cell::sync::OnceCell;
 
 use super::{Jvmti, JvmtiError, sys};
+use crate::java::JavaThreads;
 use crate::lifecycle;
-use crate::threads::{ThreadEvent, current_tid};
+use crate::threads::{Registry, ThreadEvent, current_tid, watch_current};
+
+/// Whom Java threads are announced to.
+struct Audience {
+    registry: &'static Registry,
+    java: Option<JavaThreads>,
+}
+
+static AUDIENCE: OnceCell<Audience> = OnceCell::new();
+
+/// From now on Java threads that begin and end are announced to the registry. To be called before
+/// it begins and the existing ones are listed, so that none is missed in between and no `JNIEnv*`
+/// is kept beyond its thread's end.
+pub(crate) fn announce_to(registry: &'static Registry, java: Option<JavaThreads>) {
+    // There is one session per process.
+    let _ = AUDIENCE.set(Audience { registry, java });
+}
 
 /// Sets the callbacks and switches their events on.
 ///
@@ -59,20 +77,22 @@ unsafe extern "C" fn vm_death(_: *mut sys::jvmtiEnv, _: *mut JNIEnv) {
 
 unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread: jobject) {
     guarded("ThreadStart", || {
-        let Some(session) = lifecycle::session() else {
+        let Some(Audience { registry, java }) = AUDIENCE.get() else {
             return;
         };
-        let registry = session.registry;
-        let Some(key) = registry.register_current(current_tid()) else {
+        let Some(key) = registry.java_thread_starts(current_tid(), env as usize) else {
             return;
         };
-        registry.set_java_env(key, env as usize);
+        // A native thread that attached itself may be one whose birth no hook saw.
+        watch_current();
+        if registry.is_own(key) {
+            return;
+        }
         // SAFETY: the environment and the reference are this thread's.
-        let identity = session
-            .java
+        let identity = java
             .as_ref()
             .and_then(|java| unsafe { java.identity(env, thread) });
-        if let Some(identity) = identity.filter(|_| !registry.is_own(key)) {
+        if let Some(identity) = identity {
             let nanos = monotonic_nanos();
             registry.announce(ThreadEvent::Java {
                 key,
@@ -87,19 +107,17 @@ unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, threa
 
 unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread: jobject) {
     guarded("ThreadEnd", || {
-        let Some(session) = lifecycle::session() else {
+        let Some(Audience { registry, java }) = AUDIENCE.get() else {
             return;
         };
-        let tid = current_tid();
-        if let Some(key) = session.registry.java_thread_ends(tid)
-            && !session.registry.is_own(key)
+        if let Some(key) = registry.java_thread_ends(current_tid())
+            && !registry.is_own(key)
         {
             // SAFETY: the environment and the reference are this thread's.
-            let identity = session
-                .java
+            let identity = java
                 .as_ref()
                 .and_then(|java| unsafe { java.identity(env, thread) });
-            session.registry.announce(ThreadEvent::JavaEnd {
+            registry.announce(ThreadEvent::JavaEnd {
                 key,
                 nanos: monotonic_nanos(),
                 identity,

@@ -30,7 +30,7 @@ use crate::hotspot::names::MethodResolver;
 use crate::hotspot::threads::ThreadReader;
 use crate::hotspot::{JavaVersion, JvmInfo, VmStructs};
 use crate::java::{self, JavaThreads};
-use crate::jvmti::Jvmti;
+use crate::jvmti::{Jvmti, callbacks};
 use crate::limits;
 use crate::options::{Dialect, Options, Parsed, Url};
 use crate::recorder::{Order, Output, Preamble, Recorder, Settings};
@@ -41,10 +41,7 @@ static COUNTERS: Counters = Counters::new();
 /// A running recording.
 #[derive(Debug)]
 pub struct Session {
-    /// The threads; callbacks announce to it.
-    pub registry: &'static Registry,
-    /// The JVM's threads, where understood.
-    pub java: Option<JavaThreads>,
+    registry: &'static Registry,
     sampler: &'static Sampler,
     stopping: &'static AtomicBool,
     recorder_done: Receiver<()>,
@@ -99,7 +96,6 @@ impl Session {
             .inspect_err(|reason| log::warn!("Java threads are not told apart: {reason}"))
             .ok();
         let hotspot = HotSpot::learn(jvmti);
-        let start_cpu_nanos = process_cpu_nanos();
         let sampler = new_sampler(options, hotspot.walker(java.as_ref()))?;
         tick::publish(sampler);
         let choice = engine::choose(&options.event, sampler.base_period_nanos);
@@ -121,9 +117,11 @@ impl Session {
                 log::warn!("new threads are found by a scan once a second only: {reason}")
             }
         }
+        callbacks::announce_to(registry, java);
         let start_nanos = monotonic_nanos();
+        let start_cpu_nanos = process_cpu_nanos();
         sampler.armed.store(true, Ordering::Release);
-        if let Err(error) = registry.register_existing() {
+        if let Err(error) = registry.begin() {
             log::warn!("threads that run already are not sampled: /proc/self/task: {error}");
         }
         if let (Some(java), Some(reader)) = (&java, &hotspot.thread_reader) {
@@ -152,15 +150,14 @@ impl Session {
             more_counters,
             start_cpu_nanos,
             start_nanos,
-            // SAFETY: as above; the recorder learns its own copy of the layout.
-            java: unsafe { JavaThreads::learn(vm, jvmti, env) }.ok(),
+            java,
         };
-        let recorder_done = start
-            .spawn(stopping)
-            .map_err(|error| format!("the recorder cannot start: {error}"))?;
+        let recorder_done = start.spawn(stopping).map_err(|error| {
+            stop_ticks(registry, sampler);
+            format!("the recorder cannot start: {error}")
+        })?;
         Ok(Self {
             registry,
-            java,
             sampler,
             stopping,
             recorder_done,
@@ -177,8 +174,7 @@ impl Session {
         if std::process::id() != self.pid || self.stopping.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.registry.shut();
-        self.sampler.armed.store(false, Ordering::Release);
+        stop_ticks(self.registry, self.sampler);
         let deadline = Instant::now() + self.shutdown_flush;
         self.sampler.wake_recorder();
         if self.recorder_done.recv_timeout(SEAL_TIMEOUT).is_err() {
@@ -206,6 +202,17 @@ impl Session {
         }
         // It ends by itself; the JVM's end does not wait for it.
         let _ = uploader.commands.try_send(Command::Stop);
+    }
+}
+
+/// No handler walks a stack when this returns, unless one takes longer than the grace: the JVM may
+/// be about to end.
+fn stop_ticks(registry: &Registry, sampler: &Sampler) {
+    registry.shut();
+    sampler.armed.store(false, Ordering::SeqCst);
+    let give_up = Instant::now() + limits::HANDLER_GRACE;
+    while sampler.in_flight.load(Ordering::SeqCst) > 0 && Instant::now() < give_up {
+        std::thread::sleep(Duration::from_micros(200));
     }
 }
 

@@ -13,11 +13,14 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use once_cell::sync::OnceCell;
+
+use crate::host::Protections;
 
 /// Hears of threads, on the thread itself.
 pub trait ThreadObserver: Sync {
@@ -39,6 +42,29 @@ struct Hook {
     original: PthreadCreate,
     observer: &'static dyn ThreadObserver,
     key: libc::pthread_key_t,
+    pid: u32,
+}
+
+impl Hook {
+    /// The hook, except in a forked child: there the observer's locks may have stayed locked for
+    /// ever by threads that the child does not have.
+    fn here() -> Option<&'static Self> {
+        HOOK.get().filter(|hook| hook.pid == std::process::id())
+    }
+
+    /// Makes the observer hear of the calling thread's end.
+    fn watch_current(&self) {
+        // SAFETY: the key was made at installation. A value that is not null makes the destructor
+        // run, also when the thread ends by pthread_exit.
+        unsafe { libc::pthread_setspecific(self.key, ptr::from_ref(self).cast()) };
+    }
+
+    /// The observer must not unwind into the C library.
+    fn tell(&self, news: impl FnOnce(&dyn ThreadObserver)) {
+        if catch_unwind(AssertUnwindSafe(|| news(self.observer))).is_err() {
+            log::error!("a fault of jprof at a thread's start or end; the application goes on");
+        }
+    }
 }
 
 static HOOK: OnceCell<Hook> = OnceCell::new();
@@ -77,6 +103,7 @@ impl CreationHook {
             original,
             observer,
             key,
+            pid: std::process::id(),
         })
         .map_err(|_| "it is installed already")?;
         let patched = patch_all(pthread_create as *const () as usize);
@@ -114,11 +141,9 @@ unsafe extern "C" fn pthread_create(
 unsafe extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
     // SAFETY: `pthread_create` above made the box for this thread alone.
     let Start { routine, argument } = *unsafe { Box::from_raw(start.cast::<Start>()) };
-    if let Some(hook) = HOOK.get() {
-        // A non-null value makes the destructor run, also when the thread ends by pthread_exit.
-        // SAFETY: the key was made at installation.
-        unsafe { libc::pthread_setspecific(hook.key, ptr::from_ref(hook).cast()) };
-        hook.observer.thread_starts(current_tid());
+    if let Some(hook) = Hook::here() {
+        hook.watch_current();
+        hook.tell(|observer| observer.thread_starts(current_tid()));
     }
     // SAFETY: the routine and its argument belong together. Nothing of this frame is left to drop
     // when the thread unwinds through it (pthread_exit, cancellation).
@@ -126,8 +151,15 @@ unsafe extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
 }
 
 unsafe extern "C" fn thread_ends(_: *mut c_void) {
-    if let Some(hook) = HOOK.get() {
-        hook.observer.thread_ends(current_tid());
+    if let Some(hook) = Hook::here() {
+        hook.tell(|observer| observer.thread_ends(current_tid()));
+    }
+}
+
+/// Makes the observer hear of the end of the calling thread, which no hook has seen begin.
+pub fn watch_current() {
+    if let Some(hook) = Hook::here() {
+        hook.watch_current();
     }
 }
 
@@ -151,6 +183,7 @@ pub fn current_name() -> Option<String> {
 struct Patch {
     replacement: usize,
     own_base: usize,
+    protections: Protections,
     patched: usize,
 }
 
@@ -158,6 +191,7 @@ fn patch_all(replacement: usize) -> usize {
     let mut patch = Patch {
         replacement,
         own_base: base_of(replacement),
+        protections: Protections::read(),
         patched: 0,
     };
     // SAFETY: the callback is called during the call only, with this `patch`.
@@ -298,7 +332,7 @@ unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut P
                 if name == c"pthread_create"
                     && write_slot(
                         base + relocation.offset as usize,
-                        relocation_is_read_only(base, headers, relocation),
+                        &patch.protections,
                         patch.replacement,
                     )
                 {
@@ -309,36 +343,69 @@ unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut P
     }
 }
 
-/// Whether the slot lies in the part that the loader made read-only after relocation.
-fn relocation_is_read_only(
-    base: usize,
-    headers: &[libc::Elf64_Phdr],
-    relocation: &Relocation,
-) -> bool {
-    let address = base as u64 + relocation.offset;
-    headers
-        .iter()
-        .filter(|header| header.p_type == libc::PT_GNU_RELRO)
-        .any(|header| {
-            let start = base as u64 + header.p_vaddr;
-            (start..start + header.p_memsz).contains(&address)
-        })
-}
-
 /// Writes a word of a global offset table. False when its page cannot be made writable.
-unsafe fn write_slot(address: usize, read_only: bool, value: usize) -> bool {
+///
+/// What the loader made read-only becomes so again. The mappings tell which pages these are: the
+/// program header is no guide, since its end is rounded down to a page and since a library that is
+/// being loaded at this moment is still writable, and must remain so.
+unsafe fn write_slot(address: usize, protections: &Protections, value: usize) -> bool {
+    let Some(protection) = protections.of(address) else {
+        return false;
+    };
+    let read_only = protection & libc::PROT_WRITE == 0;
     // SAFETY: sysconf has no preconditions; the page of the slot is mapped.
     unsafe {
         let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
         let start = address & !(page - 1);
         let protect = |flags| libc::mprotect(start as *mut c_void, page, flags) == 0;
-        if read_only && !protect(libc::PROT_READ | libc::PROT_WRITE) {
+        if read_only && !protect(protection | libc::PROT_WRITE) {
             return false;
         }
         (*(address as *const AtomicUsize)).store(value, Ordering::Release);
         if read_only {
-            protect(libc::PROT_READ);
+            protect(protection);
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_written_and_its_page_keeps_its_protection() {
+        // SAFETY: sysconf has no preconditions.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        // SAFETY: a new mapping of two pages; the second one becomes read-only.
+        let memory = unsafe {
+            let memory = libc::mmap(
+                ptr::null_mut(),
+                2 * page,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            assert_ne!(memory, libc::MAP_FAILED);
+            assert_eq!(
+                libc::mprotect(memory.byte_add(page), page, libc::PROT_READ),
+                0
+            );
+            memory as usize
+        };
+        let before = Protections::read();
+        for address in [memory + 8, memory + page + 8] {
+            // SAFETY: the word is mapped and nobody else's.
+            assert!(unsafe { write_slot(address, &before, 42) });
+            // SAFETY: as above.
+            assert_eq!(unsafe { *(address as *const usize) }, 42);
+        }
+        let after = Protections::read();
+        let read_write = libc::PROT_READ | libc::PROT_WRITE;
+        assert_eq!(after.of(memory), Some(read_write));
+        assert_eq!(after.of(memory + page), Some(libc::PROT_READ));
+        // SAFETY: not written, since no mapping is known to hold it.
+        assert!(!unsafe { write_slot(8, &before, 42) });
+    }
 }

@@ -6,8 +6,10 @@
 //! with their names. The recorder gets all of it through a bounded queue.
 
 mod creation;
+#[cfg(test)]
+mod tests;
 
-pub use creation::{CreationHook, ThreadObserver, current_name, current_tid};
+pub use creation::{CreationHook, ThreadObserver, current_name, current_tid, watch_current};
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,10 +117,7 @@ impl Registry {
         Self {
             sampler,
             engine,
-            inner: Mutex::new(Inner {
-                open: true,
-                ..Inner::default()
-            }),
+            inner: Mutex::default(),
             events: ArrayQueue::new(limits::THREAD_EVENTS),
             counters: RegistryCounters::default(),
         }
@@ -129,11 +128,13 @@ impl Registry {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds the threads that exist, without claiming what they ran before.
+    /// Begins: finds the threads that exist, without claiming what they ran before, and lets in
+    /// those that announce themselves. The handler must be installed.
     ///
     /// # Errors
     /// /proc/self/task cannot be read: then only threads that announce themselves are sampled.
-    pub fn register_existing(&self) -> io::Result<()> {
+    pub fn begin(&self) -> io::Result<()> {
+        self.inner().open = true;
         for tid in host::tasks::tasks()?.into_iter().map(i32::cast_unsigned) {
             if let Some(cpu) = clock::cpu_nanos_of(tid) {
                 self.register_other(tid, cpu);
@@ -143,7 +144,7 @@ impl Registry {
     }
 
     /// Makes the calling thread `tid` known and lets it tick; the key it has if it is known already.
-    /// All the CPU time that it has used is its own: it was born a moment ago.
+    /// All the CPU time that it has used is to be claimed: it was born a moment ago.
     pub fn register_current(&self, tid: u32) -> Option<ThreadKey> {
         let key = {
             let mut inner = self.inner();
@@ -153,10 +154,16 @@ impl Registry {
             if let Some(&key) = inner.by_tid.get(&tid) {
                 return Some(key);
             }
-            // It took leave, and runs on in the destructors of other libraries: what it used before
-            // has been claimed.
-            let left = inner.left.contains(&tid) || inner.left_before.contains(&tid);
-            let claimed = if left { clock::thread_cpu_nanos() } else { 0 };
+            // It may be older than sampling; or it took leave, and runs on in the destructors of
+            // other libraries: then what it used before has been claimed.
+            let not_new = !inner.existing_done
+                || inner.left.contains(&tid)
+                || inner.left_before.contains(&tid);
+            let claimed = if not_new {
+                clock::thread_cpu_nanos()
+            } else {
+                0
+            };
             self.occupy(&mut inner, tid, claimed)?
         };
         // Without the lock, which all starting threads want: nobody else retires a living thread.
@@ -240,8 +247,10 @@ impl Registry {
                 return;
             }
             // Under the lock, so that the thread's own end comes before or after, not in between.
-            if let Some(slot) = self.sampler.threads.get(key) {
-                slot.set_jni_env(env);
+            match self.sampler.threads.get(key) {
+                Some(slot) if slot.jni_env() == 0 => slot.set_jni_env(env),
+                // It began after the list was made, and has said so itself.
+                _ => return,
             }
             key
         };
@@ -263,10 +272,14 @@ impl Registry {
     }
 
     /// The calling thread is a Java thread with this `JNIEnv*` from now on.
-    pub fn set_java_env(&self, key: ThreadKey, env: usize) {
-        if let Some(slot) = self.sampler.threads.get(key) {
-            slot.set_jni_env(env);
-        }
+    pub fn java_thread_starts(&self, tid: u32, env: usize) -> Option<ThreadKey> {
+        let key = self.register_current(tid);
+        let mut inner = self.inner();
+        // It may be one that was a Java thread before and has become one anew.
+        inner.java_ended.remove(&tid);
+        let slot = self.sampler.threads.get(key?)?;
+        slot.set_jni_env(env);
+        key
     }
 
     /// The calling thread is no Java thread any more: its `JNIEnv*` must not be used again.
