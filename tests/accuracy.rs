@@ -61,7 +61,7 @@ pub(crate) fn measure_until(
 }
 
 impl Measured {
-    /// Σ weight × interval is the process's CPU time between the recording's start and its end.
+    /// Σ weight × interval is the process's CPU time between the recording's start and its end, to an interval.
     pub(crate) fn check_sum(&self) {
         let (start, end) = self.profile.span();
         let (least, most) = self.run.cpu_between(start, end);
@@ -76,8 +76,9 @@ impl Measured {
             "{text} ({:+.2} %)",
             (claimed as f64 / most as f64 - 1.0) * 100.0
         );
-        let low = least as f64 * (1.0 - SUM_TOLERANCE);
-        let high = most as f64 * (1.0 + SUM_TOLERANCE);
+        let interval = self.profile.interval_nanos as f64;
+        let low = least as f64 * (1.0 - SUM_TOLERANCE) - interval;
+        let high = most as f64 * (1.0 + SUM_TOLERANCE) + interval;
         assert!((low..=high).contains(&(claimed as f64)), "{text}");
     }
 

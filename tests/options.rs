@@ -148,10 +148,6 @@ fn an_address_or_folder_that_cannot_be_used_is_said_and_the_application_runs() {
         let spool = folder.path().join("spool");
         let spool = spool.display();
         check_one_line(
-            &run(jdk, &format!("url=ftp://x,spool={spool}")),
-            &["ftp://x"],
-        );
-        check_one_line(
             &run(
                 jdk,
                 &format!("url=http://no-such-host.invalid,shutdown_flush=1s,spool={spool}"),
@@ -164,6 +160,21 @@ fn an_address_or_folder_that_cannot_be_used_is_said_and_the_application_runs() {
             &["/proc/spool"],
         );
         check_one_line(&run(jdk, "url=none,file=/proc/all.jfr"), &["/proc/all.jfr"]);
+    });
+}
+
+#[test]
+fn the_next_source_counts_where_one_is_wrong() {
+    on_jdks("unknown url", OLD_AND_USUAL, |jdk| {
+        let (datakit, spool) = (DataKit::start(), folder());
+        let spool = spool.path().join("spool");
+        let run = Program::new(jdk, "ExitKinds", &["0.5"])
+            .agent(&format!("url=ftp://x,spool={}", spool.display()))
+            .env("DATAKIT_URL", datakit.url())
+            .run()
+            .expect_success();
+        check_one_line(&run, &["url", "ftp://x", "http"]);
+        check_delivery(&run, &datakit.uploads());
     });
 }
 

@@ -73,7 +73,7 @@ if [ -n "$go_reader" ]; then
     printf '{"start":"%s","end":"%s"}' "$start" "$end" >"$work/event.json"
     as_event() { printf '{"type":"metrics","startTime":0,"fields":%s}\n' "$(tr -d '\n')"; }
     "$go_reader" metrics "$file" "$start" "$end" | as_event >"$work/datakit-metrics.jsonl"
-    "${CARGO_TARGET_DIR:-target}/release/jprof" metrics "$file" --event "$work/event.json" --json |
+    "${JPROF_BIN:-${CARGO_TARGET_DIR:-target}/release/jprof}" metrics "$file" --event "$work/event.json" --json |
       as_event >"$work/our-metrics.jsonl"
     says "jprof metrics" "$rust_readers/compare_events" "$work/datakit-metrics.jsonl" "$work/our-metrics.jsonl"
   fi
