@@ -39,6 +39,10 @@ class SteeredJvm:
             text=True,
         )
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def turn(self, work, depth, units):
         """Wall time and the threads' CPU time of so many units."""
         self._process.stdin.write(f"{work} {depth} {units}\n")
@@ -56,7 +60,7 @@ class SteeredJvm:
 
     def process_cpu_nanos(self):
         # The clock of another process: clock_getcpuclockid(3), CPUCLOCK_SCHED.
-        return time.clock_gettime_ns((~self._process.pid << 3) | 2)
+        return time.clock_gettime_ns((~self.pid << 3) | 2)
 
     def end(self):
         self._process.stdin.close()
