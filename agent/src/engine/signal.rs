@@ -1,9 +1,10 @@
 //! The signal of the ticks.
 //!
 //! # Safety
-//! sigaction(2) and pthread_sigmask(3) with structures filled in here.
+//! sigaction(2), pthread_sigmask(3), dladdr(3) and dlopen(3) with structures filled in here.
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
 use std::io;
 use std::mem;
 use std::ptr;
@@ -53,19 +54,21 @@ pub fn current() -> io::Result<Installed> {
 }
 
 /// Installs the tick handler: with SA_RESTART, so that system calls go on, and without SA_NODEFER,
-/// so that ticks do not nest.
+/// so that ticks do not nest. With SA_ONSTACK, since code whose stacks are small and grow (Go's)
+/// gives its threads a signal stack and counts on its use; other threads have none.
 ///
-/// The handler stays for the life of the process: a late signal must find it, since SIGPROF's
-/// default action ends the process.
+/// The handler stays for the life of the process, and so does this library: a late signal must find
+/// it, since SIGPROF's default action ends the process.
 ///
 /// # Errors
 /// sigaction(2)'s.
 pub fn install() -> io::Result<()> {
+    keep_library_loaded();
     // SAFETY: zero is a valid value; the handler is the one made for this.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = tick::on_signal as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
         libc::sigemptyset(&raw mut action.sa_mask);
         if libc::sigaction(TICK_SIGNAL, &raw const action, ptr::null_mut()) == -1 {
             return Err(io::Error::last_os_error());
@@ -73,6 +76,28 @@ pub fn install() -> io::Result<()> {
     }
     Ok(())
 }
+
+fn keep_library_loaded() {
+    // SAFETY: dladdr fills in the structure for an address of this library, whose name is then
+    // looked up among the loaded ones only. The handle is kept on purpose.
+    unsafe {
+        let mut info: libc::Dl_info = mem::zeroed();
+        if libc::dladdr(tick::on_signal as *const c_void, &raw mut info) != 0 {
+            let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+            libc::dlopen(info.dli_fname, flags);
+        }
+    }
+}
+
+/// Signals that an instruction of the thread itself raises. Blocked, they would end the process
+/// without the JVM's crash report.
+const RAISED_BY_THE_THREAD: [libc::c_int; 5] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGTRAP,
+];
 
 /// Runs `spawn` with all signals blocked in the calling thread, so that a thread made by it is
 /// born with them blocked: the JVM's and the application's signals are not for our threads.
@@ -82,6 +107,9 @@ pub fn block_all_signals<R>(spawn: impl FnOnce() -> R) -> R {
         let mut all: libc::sigset_t = mem::zeroed();
         let mut old: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut all);
+        for signal in RAISED_BY_THE_THREAD {
+            libc::sigdelset(&raw mut all, signal);
+        }
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old);
         let result = spawn();
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, ptr::null_mut());

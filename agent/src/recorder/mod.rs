@@ -433,6 +433,8 @@ impl Run {
                 self.accept(&words, u64::MAX);
             }
             self.roster.forget_ended();
+            let threads = &self.recorder.sampler.threads;
+            self.roster.sweep(|key| threads.get(key).is_some());
         }
     }
 

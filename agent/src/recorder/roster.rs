@@ -15,6 +15,8 @@ pub(super) struct ThreadFacts {
     /// Who it was before, and until when: a native thread may serve several Java threads one after
     /// the other (`main`, then `DestroyJavaVM`).
     earlier: Option<(u64, JavaIdentity)>,
+    /// At the last sweep its slot had been given up.
+    gone: bool,
 }
 
 impl ThreadFacts {
@@ -24,6 +26,7 @@ impl ThreadFacts {
             native_name,
             java: None,
             earlier: None,
+            gone: false,
         }
     }
 
@@ -47,6 +50,7 @@ impl ThreadFacts {
             native_name: self.native_name.clone(),
             java,
             earlier: None,
+            gone: false,
         }
     }
 
@@ -94,6 +98,13 @@ impl Roster {
         self.ended.push(key);
     }
 
+    /// Forgets threads that were gone at the last sweep already: the announcement of their end was
+    /// lost. To be called after each reading of all records, which then hold none of theirs.
+    pub(super) fn sweep(&mut self, lives: impl Fn(ThreadKey) -> bool) {
+        self.threads
+            .retain(|&key, facts| lives(key) || !std::mem::replace(&mut facts.gone, true));
+    }
+
     /// Forgets ended threads whose records have all been read.
     pub(super) fn forget_ended(&mut self) {
         for key in self.ended.drain(..) {
@@ -110,6 +121,20 @@ mod tests {
         JavaIdentity {
             name: name.to_owned(),
             id,
+        }
+    }
+
+    #[test]
+    fn a_thread_whose_end_was_not_announced_is_forgotten_a_sweep_later() {
+        let mut roster = Roster::default();
+        let (lost, alive) = (ThreadKey::from_bits(1), ThreadKey::from_bits(2));
+        for key in [lost, alive] {
+            roster.get_or_find(key, ThreadFacts::default);
+        }
+        for known in [true, false] {
+            roster.sweep(|key| key == alive);
+            assert_eq!(roster.get(lost).is_some(), known);
+            assert!(roster.get(alive).is_some());
         }
     }
 
