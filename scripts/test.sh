@@ -10,6 +10,7 @@ target=${CARGO_TARGET_DIR:-target}
 logs=$target/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
+export LC_ALL=C.UTF-8 # javac writes classes whose names are not ASCII
 export JPROF_LEDGER=$(readlink -f "$logs")/ledger.tsv
 : >"$JPROF_LEDGER"
 
