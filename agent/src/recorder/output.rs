@@ -51,16 +51,19 @@ pub struct Output {
     spool: Option<(Arc<Spool>, Sender<Command>)>,
     file: Option<UserFile>,
     tags: Vec<(String, String)>,
+    custom_tags: Vec<(String, String)>,
     part: Option<PathBuf>,
 }
 
 impl Output {
-    /// An output to the spool, to a file, or to both.
+    /// An output to the spool, to a file, or to both. `custom_tags` are those of the user's own,
+    /// which DataKit also puts on the metrics that it derives.
     #[must_use]
     pub fn new(
         spool: Option<(Arc<Spool>, Sender<Command>)>,
         file: Option<FilePattern>,
         tags: Vec<(String, String)>,
+        custom_tags: Vec<(String, String)>,
     ) -> Self {
         let file = file.map(|pattern| UserFile {
             pattern,
@@ -71,6 +74,7 @@ impl Output {
             spool,
             file,
             tags,
+            custom_tags,
             part: None,
         }
     }
@@ -114,7 +118,7 @@ impl Output {
                 start_unix_nanos,
                 end_unix_nanos: end.unix_nanos,
                 tags: self.tags.clone(),
-                custom_tags: Vec::new(),
+                custom_tags: self.custom_tags.clone(),
             };
             spool.commit(&part, &metadata)?;
             // The uploader may be gone already at the JVM's end: the spool keeps the profile.

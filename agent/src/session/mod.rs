@@ -141,7 +141,12 @@ impl Session {
             vm,
             jvm,
             settings: settings(parsed, engine_name),
-            output: Output::new(spool, options.file.clone(), session_tags),
+            output: Output::new(
+                spool,
+                options.file.clone(),
+                session_tags,
+                options.tags.clone(),
+            ),
             dialect: match options.dialect {
                 Dialect::DataKit => jfr_writer::Dialect::DataKit,
                 Dialect::Jdk => jfr_writer::Dialect::Jdk,
