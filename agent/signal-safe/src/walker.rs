@@ -100,9 +100,12 @@ impl Outcome {
 pub trait Walker: Sync {
     /// Fills `frames` from the leaf on. `frames` has one place more than is to be kept.
     ///
+    /// `extern "C"` says that it does not unwind; both sides are of one compiler.
+    ///
     /// # Safety
     /// Called in a signal handler on the thread of `thread`, with the handler's `ucontext`.
-    unsafe fn walk(
+    #[allow(improper_ctypes_definitions)]
+    unsafe extern "C" fn walk(
         &self,
         thread: &ThreadSlot,
         ucontext: *mut c_void,
@@ -159,8 +162,8 @@ impl AgctWalker {
 }
 
 impl Walker for AgctWalker {
-    #[inline]
-    unsafe fn walk(
+    #[allow(improper_ctypes_definitions)]
+    unsafe extern "C" fn walk(
         &self,
         thread: &ThreadSlot,
         ucontext: *mut c_void,

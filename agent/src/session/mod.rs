@@ -66,7 +66,8 @@ const UPLOADER_ORDERS: usize = 16;
 struct NoWalker;
 
 impl Walker for NoWalker {
-    unsafe fn walk(
+    #[allow(improper_ctypes_definitions)]
+    unsafe extern "C" fn walk(
         &self,
         _: &jprof_signal_safe::threads::ThreadSlot,
         _: *mut std::ffi::c_void,

@@ -20,7 +20,8 @@ use super::*;
 struct NoWalker;
 
 impl Walker for NoWalker {
-    unsafe fn walk(&self, _: &ThreadSlot, _: *mut c_void, _: &mut [Frame]) -> Outcome {
+    #[allow(improper_ctypes_definitions)]
+    unsafe extern "C" fn walk(&self, _: &ThreadSlot, _: *mut c_void, _: &mut [Frame]) -> Outcome {
         Outcome::failed(Failure::NoJavaFrame)
     }
 }
