@@ -24,15 +24,6 @@ pub(crate) fn parse<'l>(path: &Path, loaded: &'l Loaded) -> Result<Recording<'l>
     Ok(recording)
 }
 
-/// A sentence for each counter of a loss that jprof noted while it recorded.
-fn losses(recording: &Recording<'_>) -> Vec<String> {
-    let counters = jfr_analysis::counters(recording).into_iter();
-    counters
-        .filter(|(name, count)| *count > 0 && (name.contains("dropped") || name.contains("lost")))
-        .map(|(name, count)| format!("{name}: {count}"))
-        .collect()
-}
-
 /// A sentence for each chunk that cannot be read.
 pub(crate) fn damage(recording: &Recording<'_>) -> Vec<String> {
     let good = recording.chunks().len();
@@ -51,7 +42,7 @@ pub(crate) fn stacks(paths: &[PathBuf], kind: Kind) -> Result<(StackSet, Vec<Str
         let loaded = load(path)?;
         let recording = parse(path, &loaded)?;
         notes.extend(damage(&recording));
-        notes.extend(losses(&recording));
+        notes.extend(jfr_analysis::losses(&jfr_analysis::counters(&recording)));
         collector.add(&recording);
         for (kind, events) in jfr_analysis::kinds(&recording) {
             *other_kinds.entry(kind).or_default() += events;

@@ -21,3 +21,55 @@ pub fn counters(recording: &Recording<'_>) -> BTreeMap<String, i64> {
     }
     totals
 }
+
+/// What the profiler itself says it lost, in one sentence; none for a recording without losses. The
+/// names of counters of losses begin with `drop_`, `name_` or `chunks_failed`, or speak of something
+/// lost, dropped, rejected or without.
+pub fn losses(counters: &BTreeMap<String, i64>) -> Option<String> {
+    let is_loss = |name: &str| {
+        ["drop_", "name_", "chunks_failed"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+            || ["_lost", "_dropped", "_rejected", "_without"]
+                .iter()
+                .any(|part| name.contains(part))
+    };
+    let lost: Vec<String> = counters
+        .iter()
+        .filter(|(name, count)| **count > 0 && is_loss(name))
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    (!lost.is_empty()).then(|| format!("Lost while profiling: {}", lost.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_told_in_one_sentence() {
+        let counters = |pairs: &[(&str, i64)]| -> BTreeMap<String, i64> {
+            pairs
+                .iter()
+                .map(|&(name, count)| (name.to_owned(), count))
+                .collect()
+        };
+        let some = counters(&[
+            ("drop_ring_full", 3),
+            ("drop_too_early", 0),
+            ("thread_events_lost", 2),
+            ("threads_without_ticks", 1),
+            ("upload_dropped_age", 4),
+            ("ticks", 9),
+            ("walk_ok", 9),
+        ]);
+        assert_eq!(
+            losses(&some).as_deref(),
+            Some(
+                "Lost while profiling: drop_ring_full 3, thread_events_lost 2, threads_without_ticks 1, \
+                 upload_dropped_age 4"
+            )
+        );
+        assert_eq!(losses(&counters(&[("ticks", 9), ("upload_sent", 1)])), None);
+    }
+}

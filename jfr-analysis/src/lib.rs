@@ -29,7 +29,7 @@ mod quantity;
 mod stacks;
 
 pub use collapsed::collapsed;
-pub use counters::counters;
+pub use counters::{counters, losses};
 pub use error::AnalysisError;
 pub use event_json::{EventJson, Period};
 pub use flame::{FlameOptions, flame_graph, flame_page};

@@ -1,7 +1,6 @@
 //! What an upload says, read once and kept beside it. All of it blocks, and all of it reads bytes
 //! that anyone may have sent.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -185,27 +184,14 @@ pub(crate) fn flame(
     let options = FlameOptions {
         title,
         threads,
-        notes: losses(&jfr_analysis::counters(&recording)),
+        notes: jfr_analysis::losses(&jfr_analysis::counters(&recording))
+            .into_iter()
+            .collect(),
     };
     Ok(jfr_analysis::flame_graph(
         &StackSet::collect(&recording, kind),
         &options,
     ))
-}
-
-/// A sentence on what the profiler itself says it lost; none for a recording without losses.
-fn losses(counters: &BTreeMap<String, i64>) -> Vec<String> {
-    let lost: Vec<String> = counters
-        .iter()
-        .filter(|(name, count)| {
-            **count > 0 && (name.starts_with("drop_") || name.ends_with("_lost"))
-        })
-        .map(|(name, count)| format!("{name} {count}"))
-        .collect();
-    if lost.is_empty() {
-        return Vec::new();
-    }
-    vec![format!("Lost while profiling: {}", lost.join(", "))]
 }
 
 fn load(jfr: &Path) -> Result<Loaded, String> {
@@ -222,30 +208,4 @@ fn in_full(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn losses_are_told_in_one_sentence() {
-        let counters = |pairs: &[(&str, i64)]| {
-            pairs
-                .iter()
-                .map(|(name, count)| ((*name).to_owned(), *count))
-                .collect()
-        };
-        let some = counters(&[
-            ("drop_ring_full", 3),
-            ("drop_too_early", 0),
-            ("events_lost", 2),
-            ("ticks", 9),
-        ]);
-        assert_eq!(
-            losses(&some),
-            ["Lost while profiling: drop_ring_full 3, events_lost 2"]
-        );
-        assert_eq!(losses(&counters(&[("ticks", 9)])), [] as [String; 0]);
-    }
 }

@@ -615,7 +615,13 @@ impl Run {
         });
         for (name, value) in values {
             let written = self.counters_written.insert(name, value).unwrap_or(0);
-            let count = value.saturating_sub(written);
+            // What the spool holds is a level, all else a sum since the start.
+            let is_level = name.starts_with("spool_");
+            let count = if is_level {
+                value
+            } else {
+                value.saturating_sub(written)
+            };
             // A zero says that there was no such loss: the counters that must add up are always there.
             let always = matches!(name, "ticks" | "samples_taken") || name.starts_with("drop_");
             if count > 0 || always {
