@@ -117,7 +117,7 @@ fn interpreted_code_and_every_collector_are_sampled() {
     for (version, settings) in collectors {
         on_jdks("collectors and interpreter", &[version], |jdk| {
             for arguments in settings {
-                let mut program = Program::new(jdk, "Mix", &["2"]);
+                let mut program = Program::new(jdk, "Mix", &["1.5"]);
                 for argument in *arguments {
                     program = program.jvm(argument);
                 }
