@@ -15,12 +15,16 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(all(test, loom))]
+mod interleavings;
+
 pub mod arch;
 pub mod clock;
 pub mod counters;
 pub mod record;
 pub mod ring;
 pub mod stripes;
+pub mod sync;
 pub mod threads;
 pub mod tick;
 pub mod walker;

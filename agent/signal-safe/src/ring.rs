@@ -11,15 +11,14 @@
 //! these accesses, so no word is written and read at the same time.
 #![allow(unsafe_code)]
 
-use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use crossbeam_utils::CachePadded;
+
+use crate::sync::{self, AtomicU64, Ordering, Word};
 
 /// A single-producer, single-consumer ring of words.
 #[derive(Debug)]
 pub struct Ring {
-    words: &'static [UnsafeCell<u64>],
+    words: &'static [Word],
     mask: u64,
     head: CachePadded<AtomicU64>,
     tail: CachePadded<AtomicU64>,
@@ -33,7 +32,7 @@ unsafe impl Send for Ring {}
 impl Ring {
     /// A ring over `words`, whose length must be a power of two; `None` otherwise.
     #[must_use]
-    pub fn new(words: &'static [UnsafeCell<u64>]) -> Option<Self> {
+    pub fn new(words: &'static [Word]) -> Option<Self> {
         words.len().is_power_of_two().then(|| Self {
             words,
             mask: words.len() as u64 - 1,
@@ -98,14 +97,14 @@ impl Ring {
     fn read(&self, position: u64) -> u64 {
         let cell = self.words.get((position & self.mask) as usize);
         // SAFETY: called by the consumer for words between tail and head: see the module.
-        cell.map_or(0, |cell| unsafe { *cell.get() })
+        cell.map_or(0, |cell| unsafe { sync::read(cell) })
     }
 
     #[inline]
     fn write(&self, position: u64, word: u64) {
         if let Some(cell) = self.words.get((position & self.mask) as usize) {
             // SAFETY: called by the producer for reserved words: see the module.
-            unsafe { *cell.get() = word };
+            unsafe { sync::write(cell, word) };
         }
     }
 }
@@ -138,14 +137,14 @@ impl Reservation<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::boxed::Box;
     use std::vec::Vec;
 
     fn ring(words: usize) -> Ring {
-        let words: Vec<UnsafeCell<u64>> = (0..words).map(|_| UnsafeCell::new(0)).collect();
+        let words: Vec<Word> = (0..words).map(|_| Word::new(0)).collect();
         Ring::new(Box::leak(words.into_boxed_slice())).expect("a power of two")
     }
 

@@ -5,11 +5,11 @@
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_utils::CachePadded;
 
 use crate::ring::Ring;
+use crate::sync::{AtomicBool, Ordering};
 use crate::walker::Frame;
 
 /// How many stripes a tick tries before it gives up.
