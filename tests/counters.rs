@@ -1,12 +1,15 @@
 //! Every tick is a sample or a loss that has a name.
 
-use crate::accuracy::{engines, measure, measure_until};
+use crate::accuracy::{Enough, engines, measure, measure_enough};
 use crate::support::{ALL, OLD_AND_USUAL, Profile, Program, on_jdks};
 
 /// Of the ticks with 64 threads that want a core.
 const DROPS: f64 = 0.001;
 /// 5,000 ticks by perf events, a quarter of that by timers on a kernel's tick of 4 ms.
-const ENOUGH_CPU_NANOS: u64 = 5_000_000_000;
+const ENOUGH: Enough = Enough {
+    truth: "run.cpu_nanos",
+    nanos: 5_000_000_000,
+};
 
 /// Holds the counters against each other and against the samples; returns ticks and drops.
 fn check(profile: &Profile) -> (u64, u64) {
@@ -54,9 +57,9 @@ fn ticks_are_samples_and_named_drops_with_64_busy_threads() {
         for engine in engines(test) {
             let program = |seconds: &str| Program::new(jdk, "BusyThreads", &[seconds, "64"]);
             let options = format!("interval=1ms,event={engine}");
-            let measured = measure_until(program, 4, &options, |measured| {
-                measured.profile.cpu_nanos(|_| true) >= ENOUGH_CPU_NANOS
-            });
+            let Some(measured) = measure_enough(test, program, 4, &options, ENOUGH) else {
+                continue;
+            };
             let (ticks, dropped) = check(&measured.profile);
             eprintln!(
                 "JDK {}, {engine}: {ticks} ticks, {dropped} dropped",
