@@ -258,10 +258,7 @@ impl Run {
         let weight = u64::from(head.weight);
         self.account.claim(weight);
         let key = head.thread;
-        let facts = self
-            .roster
-            .get_or_find(key, || find_thread(&self.recorder, key))
-            .at(head.nanos);
+        let facts = self.facts_of(key).at(head.nanos);
         let Some(chunk) = self.chunk.as_mut() else {
             return;
         };
@@ -301,6 +298,22 @@ impl Run {
         };
         let result = chunk.sample(&facts, stack);
         self.check(result);
+    }
+
+    /// Who a thread is. A thread that is not known yet, or that the system does not know any more,
+    /// has announced itself before its records came: the announcement may only be unread.
+    fn facts_of(&mut self, key: ThreadKey) -> &ThreadFacts {
+        if self.roster.get(key).is_none() {
+            self.read_thread_events();
+        }
+        let found = self
+            .roster
+            .get_or_find(key, || find_thread(&self.recorder, key));
+        if found.is_nameless() {
+            self.read_thread_events();
+        }
+        self.roster
+            .get_or_find(key, || find_thread(&self.recorder, key))
     }
 
     fn check(&mut self, result: Result<(), WriteError>) {
@@ -517,10 +530,7 @@ impl Run {
 
     fn write_label(&mut self, key: ThreadKey, label: &str, ticks: u64, weight: u64) {
         self.account.claim(weight);
-        let facts = self
-            .roster
-            .get_or_find(key, || find_thread(&self.recorder, key))
-            .at(u64::MAX);
+        let facts = self.facts_of(key).at(u64::MAX);
         let Some(chunk) = self.chunk.as_mut() else {
             return;
         };

@@ -30,6 +30,11 @@ impl ThreadFacts {
         }
     }
 
+    /// Whether nobody has said yet who this is.
+    pub(super) const fn is_nameless(&self) -> bool {
+        self.native_name.is_empty() && self.java.is_none()
+    }
+
     /// From `nanos` on it is this Java thread, or has this name.
     pub(super) fn becomes(&mut self, nanos: u64, identity: JavaIdentity) {
         if let Some(before) = self.java.replace(identity)
@@ -77,6 +82,7 @@ impl ThreadFacts {
 pub(super) struct Roster {
     threads: FxHashMap<ThreadKey, ThreadFacts>,
     ended: Vec<ThreadKey>,
+    ended_before: Vec<ThreadKey>,
 }
 
 impl Roster {
@@ -93,7 +99,7 @@ impl Roster {
         self.threads.get(&key)
     }
 
-    /// The thread has ended: it is forgotten by the next `forget_ended`.
+    /// The thread has ended: it is forgotten by the next `forget_ended` but one.
     pub(super) fn ends(&mut self, key: ThreadKey) {
         self.ended.push(key);
     }
@@ -105,11 +111,12 @@ impl Roster {
             .retain(|&key, facts| lives(key) || !std::mem::replace(&mut facts.gone, true));
     }
 
-    /// Forgets ended threads whose records have all been read.
+    /// All rings have been read: forgets the threads whose end was known before that began.
     pub(super) fn forget_ended(&mut self) {
-        for key in self.ended.drain(..) {
+        for key in self.ended_before.drain(..) {
             self.threads.remove(&key);
         }
+        std::mem::swap(&mut self.ended, &mut self.ended_before);
     }
 }
 

@@ -56,7 +56,7 @@ struct UploaderThread {
     _thread: JoinHandle<()>,
 }
 
-/// Time that the last seal may take besides `shutdown_flush`: the contract allows one second.
+/// Time beyond `shutdown_flush` that the last seal may take: the contract allows one second.
 const SEAL_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Orders on their way to the uploader; a wake-up that finds the queue full is not needed.
@@ -183,7 +183,11 @@ impl Session {
         stop_ticks(self.registry, self.sampler);
         let deadline = Instant::now() + self.shutdown_flush;
         self.sampler.wake_recorder();
-        if self.recorder_done.recv_timeout(SEAL_TIMEOUT).is_err() {
+        if self
+            .recorder_done
+            .recv_deadline(deadline + SEAL_TIMEOUT)
+            .is_err()
+        {
             log::warn!("the last chunk could not be sealed in time; it is lost");
         }
         let Some(uploader) = &self.uploader else {
