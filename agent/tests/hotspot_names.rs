@@ -157,7 +157,9 @@ fn compile(home: &Path) -> Result<PathBuf, String> {
         .join(jdk);
     std::fs::create_dir_all(&classes).map_err(|error| error.to_string())?;
     let mut javac = Command::new(home.join("bin/javac"));
+    // The probe's class names are not ASCII.
     javac
+        .env("LC_ALL", "C.UTF-8")
         .args(["-g", "-nowarn", "-d"])
         .arg(&classes)
         .arg(source);
@@ -167,7 +169,8 @@ fn compile(home: &Path) -> Result<PathBuf, String> {
 
 fn try_run(run: &Run, home: &Path, classes: &Path, probe: &Path) -> Result<(), Failed> {
     let mut java = Command::new(home.join("bin/java"));
-    java.env_remove("JAVA_TOOL_OPTIONS")
+    java.env("LC_ALL", "C.UTF-8")
+        .env_remove("JAVA_TOOL_OPTIONS")
         .env_remove("JDK_JAVA_OPTIONS")
         .env_remove("_JAVA_OPTIONS");
     java.args([
