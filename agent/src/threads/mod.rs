@@ -146,6 +146,10 @@ impl Registry {
     /// Makes the calling thread `tid` known and lets it tick; the key it has if it is known already.
     /// All the CPU time that it has used is to be claimed: it was born a moment ago.
     pub fn register_current(&self, tid: u32) -> Option<ThreadKey> {
+        if self.key_of(tid).is_some_and(|key| !self.is_current(key)) {
+            // An ended thread's, whose number has come round before a scan missed it.
+            self.retire(tid);
+        }
         let key = {
             let mut inner = self.inner();
             if !inner.open {
@@ -172,6 +176,16 @@ impl Registry {
             self.close(key);
         }
         Some(key)
+    }
+
+    /// Whether the slot is the calling thread's: as far as its thread pointer tells, and its CPU
+    /// time, of which samples claim an interval or two too much at most.
+    fn is_current(&self, key: ThreadKey) -> bool {
+        let too_much = 2 * self.sampler.interval_nanos;
+        self.sampler.threads.get(key).is_some_and(|slot| {
+            let used = clock::thread_cpu_nanos();
+            slot.is_current() && slot.claimed_nanos() <= used.saturating_add(too_much)
+        })
     }
 
     /// Makes another thread known and lets it tick, unless it is known. With the lock held, so that

@@ -190,3 +190,25 @@ fn a_thread_of_the_agent_is_its_own_even_if_a_scan_was_quicker() {
     assert_eq!(registry.key_of(tid), Some(own));
     end();
 }
+
+#[test]
+fn a_number_that_comes_round_is_another_thread() {
+    let registry = registry();
+    registry.begin().expect("/proc");
+    registry.existing_java_done();
+    let (tid, end) = living_thread();
+    registry.scan();
+    let first = registry.key_of(tid).expect("found");
+    // The calling thread stands for the new one of that number.
+    let second = registry.register_current(tid).expect("room");
+    assert_ne!(first, second);
+    assert!(registry.sampler.threads.get(first).is_none());
+    // What was claimed for the old one is more than the new one has used.
+    let own = current_tid();
+    let before = registry.register_current(own).expect("room");
+    let slot = registry.sampler.threads.get(before).expect("alive");
+    let a_minute_ahead = clock::thread_cpu_nanos() + 60_000_000_000;
+    assert!(slot.claim_whole_intervals(a_minute_ahead, 1_000_000) >= 59_000);
+    assert_ne!(registry.register_current(own), Some(before));
+    end();
+}
