@@ -219,7 +219,10 @@ impl Run {
         self.chunks_failed += 1;
         self.chunk = None;
         self.recorder.output.discard();
-        log::warn!("this period's profile is lost: {error}");
+        // That there is nowhere to write to was said at the start.
+        if !matches!(error, OutputError::Nowhere) {
+            log::warn!("this period's profile is lost: {error}");
+        }
     }
 
     /// Reads all rings. Records from `boundary` on are kept for the next chunk.

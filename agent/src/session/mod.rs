@@ -356,6 +356,9 @@ fn start_uploader(
     registry: &'static Registry,
 ) -> (Option<SpoolAndOrders>, Option<UploaderThread>) {
     let Url::Base(url) = &options.url else {
+        if options.file.is_none() {
+            log::warn!("no profile is kept: url=none, and no file is set");
+        }
         return (None, None);
     };
     let endpoint = match Endpoint::parse(url) {
