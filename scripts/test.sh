@@ -78,6 +78,8 @@ single jdks scripts/fetch-jdks.sh jdks
 single build scripts/build.sh
 single lint scripts/lint.sh
 cargo_tests cargo cargo test --workspace --no-fail-fast
+# Other flags rebuild everything they meet: a folder of their own.
+cargo_tests loom env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/loom" cargo test --release -p jprof-signal-safe --lib
 counting bindings scripts/check-bindings.sh
 counting harness java-harness/run.sh
 counting readers tests/readers/run.sh
