@@ -12,16 +12,16 @@ mod output;
 mod preamble;
 mod rings;
 mod roster;
+mod settle;
 mod stack_key;
+mod thread_news;
 
 use std::time::Duration;
 
-use jfr_writer::{ChunkEnd, ChunkStart, Dialect, ThreadEnd, ThreadStart, WriteError};
+use jfr_writer::{ChunkEnd, ChunkStart, Dialect, WriteError};
 use jni_sys::JNIEnv;
-use jprof_signal_safe::clock::{cpu_nanos_of, monotonic_nanos, process_cpu_nanos};
-use jprof_signal_safe::counters::Counter;
+use jprof_signal_safe::clock::monotonic_nanos;
 use jprof_signal_safe::record::{RecordKind, RecordView};
-use jprof_signal_safe::threads::{ThreadKey, TickSource};
 use jprof_signal_safe::tick::Sampler;
 use rustc_hash::FxHashMap;
 
@@ -31,15 +31,15 @@ use clock::ChunkClock;
 pub use output::{Output, OutputError};
 pub use preamble::{Preamble, Settings, VERSION};
 use rings::RingReader;
-use roster::{Roster, ThreadFacts};
+use roster::Roster;
 
-use crate::host::{self, CpuLoadSampler, LibraryMap};
+use crate::host::{CpuLoadSampler, LibraryMap};
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::names::{MethodResolver, ResolveError};
 use crate::hotspot::threads::ThreadReader;
 use crate::java::JavaThreads;
 use crate::limits;
-use crate::threads::{Registry, ThreadEvent};
+use crate::threads::Registry;
 
 /// Reads counters that others keep.
 pub type MoreCounters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>;
@@ -178,13 +178,6 @@ fn is_full(chunk: &OpenChunk) -> bool {
         || chunk.distinct_stacks() >= limits::MAX_STACKS_PER_CHUNK
 }
 
-/// The unclaimed CPU time from which on a thread that ought to tick is taken for one that does not
-/// get its signals.
-fn unsampled_after_nanos(interval: u64, period: u64) -> i64 {
-    let tick = interval.max(period).max(limits::KERNEL_TICK_NANOS);
-    i64::try_from(tick.saturating_mul(limits::UNSAMPLED_AFTER_TICKS)).unwrap_or(i64::MAX)
-}
-
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
 }
@@ -303,119 +296,10 @@ impl Run {
         self.check(result);
     }
 
-    /// Who a thread is. A thread that is not known yet, or that the system does not know any more,
-    /// has announced itself before its records came: the announcement may only be unread.
-    fn facts_of(&mut self, key: ThreadKey) -> &ThreadFacts {
-        if self.roster.get(key).is_none() {
-            self.read_thread_events();
-        }
-        let found = self
-            .roster
-            .get_or_find(key, || find_thread(&self.recorder, key));
-        if found.is_nameless() {
-            self.read_thread_events();
-        }
-        self.roster
-            .get_or_find(key, || find_thread(&self.recorder, key))
-    }
-
     fn check(&mut self, result: Result<(), WriteError>) {
         if let Err(error) = result {
             self.lose_chunk(&error.into());
         }
-    }
-
-    fn read_thread_events(&mut self) {
-        while let Some(event) = self.recorder.registry.next_event() {
-            match event {
-                ThreadEvent::Java {
-                    key,
-                    nanos,
-                    identity,
-                    begins,
-                    parent,
-                } => {
-                    let facts = self
-                        .roster
-                        .get_or_find(key, || find_thread(&self.recorder, key));
-                    facts.becomes(nanos, identity);
-                    if begins {
-                        self.write_thread_start(key, nanos, parent);
-                    }
-                }
-                ThreadEvent::JavaEnd {
-                    key,
-                    nanos,
-                    identity,
-                } => {
-                    let facts = self
-                        .roster
-                        .get_or_find(key, || find_thread(&self.recorder, key));
-                    if let Some(identity) = identity {
-                        facts.becomes(nanos, identity);
-                    }
-                    self.write_thread_end(key, nanos);
-                }
-                ThreadEvent::End {
-                    key,
-                    tid,
-                    native_name,
-                } => {
-                    let facts = self.roster.get_or_find(key, ThreadFacts::default);
-                    facts.tid = tid;
-                    if let Some(name) = native_name {
-                        facts.native_name = name;
-                    }
-                    self.roster.ends(key);
-                }
-            }
-        }
-    }
-
-    fn write_thread_start(&mut self, key: ThreadKey, nanos: u64, parent: Option<ThreadKey>) {
-        let ticks = self.clock.ticks(nanos);
-        let facts = self
-            .roster
-            .get(key)
-            .map(|facts| facts.at(nanos))
-            .unwrap_or_default();
-        let parent = parent.and_then(|parent| {
-            self.roster
-                .get(parent)
-                .map(|facts| (parent, facts.at(nanos)))
-        });
-        let Some(chunk) = self.chunk.as_mut() else {
-            return;
-        };
-        let thread = chunk.thread(key, &facts);
-        let parent = parent.map_or(jfr_writer::ThreadId::NULL, |(key, facts)| {
-            chunk.thread(key, &facts)
-        });
-        let event = ThreadStart {
-            ticks,
-            event_thread: thread,
-            stack: jfr_writer::StackTraceId::NULL,
-            thread,
-            parent_thread: parent,
-        };
-        let result = chunk.write_counted(&event);
-        self.check(result);
-    }
-
-    fn write_thread_end(&mut self, key: ThreadKey, nanos: u64) {
-        let ticks = self.clock.ticks(nanos);
-        let facts = self
-            .roster
-            .get_or_find(key, || find_thread(&self.recorder, key))
-            .at(nanos);
-        let Some(chunk) = self.chunk.as_mut() else {
-            return;
-        };
-        let thread = chunk.thread(key, &facts);
-        // Its last name is that of the whole chunk, as for a thread that lives on.
-        chunk.rename_thread(key, &facts);
-        let result = chunk.write_counted(&ThreadEnd { ticks, thread });
-        self.check(result);
     }
 
     /// Ends the chunk at `boundary` and, unless it is the last one, begins the next there.
@@ -461,223 +345,6 @@ impl Run {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
-
-    /// Makes the samples add up to the process's CPU time: see `account`.
-    fn settle_cpu_time(&mut self, boundary: u64, last: bool) {
-        let interval = self.recorder.sampler.interval_nanos;
-        let ticks = self.clock.ticks(boundary.saturating_sub(1));
-        let mut unclaimed = 0_i64;
-        for (key, tid, own) in self.recorder.registry.threads() {
-            let Some(slot) = self.recorder.sampler.threads.get(key) else {
-                continue;
-            };
-            let Some(cpu) = cpu_nanos_of(tid) else {
-                continue;
-            };
-            let label = if own {
-                Some(frame_names::OWN_THREAD)
-            } else if last {
-                Some(frame_names::THREAD_END)
-            } else if slot.source() == TickSource::None
-                || slot.unclaimed_nanos(cpu) > unsampled_after_nanos(interval, slot.period_nanos())
-            {
-                Some(frame_names::UNSAMPLED)
-            } else {
-                None
-            };
-            if let Some(label) = label {
-                let weight = slot.claim_whole_intervals(cpu, interval);
-                if weight > 0 {
-                    self.write_label(key, label, ticks, weight);
-                }
-            }
-            unclaimed += slot.unclaimed_nanos(cpu);
-        }
-        if last {
-            // What the living have left over is less than an interval each; together it counts.
-            unclaimed = 0;
-        }
-        let process = process_cpu_nanos();
-        // Records that came in the meantime count as claimed.
-        self.drain(if last { u64::MAX } else { boundary });
-        let pending: u64 = self
-            .later
-            .iter()
-            .filter_map(|words| RecordView::parse(words))
-            .map(|record| u64::from(record.head.weight) * interval)
-            .sum();
-        let weight = self
-            .account
-            .unattributed(process, unclaimed + pending.cast_signed());
-        if weight > 0 {
-            self.account.claim(weight);
-            let Some(chunk) = self.chunk.as_mut() else {
-                return;
-            };
-            let thread = chunk.ended_threads();
-            let stack = chunk.label_stack(frame_names::THREAD_END);
-            let mode = jfr_writer::ExecutionMode::Unknown;
-            let result = chunk.sample(
-                &SampleFacts {
-                    ticks,
-                    span_ticks: 0,
-                    thread,
-                    mode,
-                    weight,
-                },
-                stack,
-            );
-            self.check(result);
-        }
-    }
-
-    fn write_label(&mut self, key: ThreadKey, label: &str, ticks: u64, weight: u64) {
-        self.account.claim(weight);
-        let facts = self.facts_of(key).at(u64::MAX);
-        let Some(chunk) = self.chunk.as_mut() else {
-            return;
-        };
-        let thread = chunk.thread(key, &facts);
-        let stack = chunk.label_stack(label);
-        let mode = jfr_writer::ExecutionMode::Unknown;
-        let result = chunk.sample(
-            &SampleFacts {
-                ticks,
-                span_ticks: 0,
-                thread,
-                mode,
-                weight,
-            },
-            stack,
-        );
-        self.check(result);
-    }
-
-    /// Threads may have been renamed since they were first seen.
-    fn refresh_names(&mut self) {
-        if let (Some(java), Some(env), Some((reader, memory))) =
-            (&self.recorder.java, self.env, &self.recorder.thread_reader)
-        {
-            for live in live_threads(java, env) {
-                let Ok(tid) = reader.os_thread_id(memory, live.java_thread as u64) else {
-                    continue;
-                };
-                if let Some(key) = self.recorder.registry.key_of(tid.cast_unsigned()) {
-                    let facts = self
-                        .roster
-                        .get_or_find(key, || find_thread(&self.recorder, key));
-                    facts.becomes(monotonic_nanos(), live.identity);
-                }
-            }
-        }
-        let Some(chunk) = self.chunk.as_mut() else {
-            return;
-        };
-        for key in chunk.thread_keys() {
-            let Some(slot) = self.recorder.sampler.threads.get(key) else {
-                continue;
-            };
-            let facts = self
-                .roster
-                .get_or_find(key, || find_thread(&self.recorder, key));
-            if facts.java.is_none()
-                && let Some(name) = host::procfs::thread_name(slot.tid().cast_signed())
-            {
-                facts.native_name = name;
-            }
-            chunk.rename_thread(key, facts);
-        }
-    }
-
-    fn write_counters(&mut self, boundary: u64) {
-        let counters = self.recorder.sampler.counters;
-        let mut values: Vec<(&'static str, u64)> = Counter::ALL
-            .iter()
-            .map(|&counter| (counter.name(), counters.get(counter)))
-            .collect();
-        let registry = &self.recorder.registry.counters;
-        let load =
-            |cell: &std::sync::atomic::AtomicU64| cell.load(std::sync::atomic::Ordering::Relaxed);
-        values.extend([
-            ("thread_events_lost", load(&registry.events_lost)),
-            (
-                "threads_without_ticks",
-                load(&registry.threads_without_ticks),
-            ),
-            ("threads_without_slot", load(&registry.threads_without_slot)),
-            (
-                "threads_found_by_scan",
-                load(&registry.threads_found_by_scan),
-            ),
-            ("names_without_layout", self.names_without_layout),
-            ("chunks_failed", self.chunks_failed),
-        ]);
-        values.extend(
-            ResolveError::ALL
-                .iter()
-                .map(|reason| (name_counter(*reason), self.name_failures[reason.index()])),
-        );
-        values.extend((self.recorder.more_counters)());
-        let ticks = self.clock.ticks(boundary.saturating_sub(1));
-        let load = self.cpu_load.sample();
-        let Some(chunk) = self.chunk.as_mut() else {
-            return;
-        };
-        let mut result = load.map_or(Ok(()), |load| {
-            chunk.write(&preamble::cpu_load_event(ticks, &load))
-        });
-        for (name, value) in values {
-            let written = self.counters_written.insert(name, value).unwrap_or(0);
-            // What the spool holds is a level, all else a sum since the start.
-            let is_level = name.starts_with("spool_");
-            let count = if is_level {
-                value
-            } else {
-                value.saturating_sub(written)
-            };
-            // A zero says that there was no such loss: the counters that must add up are always there.
-            let always = matches!(name, "ticks" | "samples_taken") || name.starts_with("drop_");
-            if count > 0 || always {
-                result =
-                    result.and_then(|()| chunk.write(&jfr_writer::Counter { ticks, name, count }));
-            }
-        }
-        self.check(result);
-    }
-}
-
-#[allow(unsafe_code)]
-fn live_threads(java: &JavaThreads, env: *mut JNIEnv) -> Vec<crate::java::LiveThread> {
-    // SAFETY: `env` belongs to the recorder thread, on which all of this runs: see `Recorder::run`.
-    unsafe { java.live_threads(env) }
-}
-
-fn name_counter(reason: ResolveError) -> &'static str {
-    match reason {
-        ResolveError::NullId => "name_null_id",
-        ResolveError::MalformedId => "name_malformed_id",
-        ResolveError::UnreadableId => "name_unreadable_id",
-        ResolveError::Unloaded => "name_unloaded",
-        ResolveError::MalformedMethod => "name_malformed_method",
-        ResolveError::UnreadableMethod => "name_unreadable_method",
-        ResolveError::BadConstMethod => "name_bad_const_method",
-        ResolveError::BadConstantPool => "name_bad_constant_pool",
-        ResolveError::BadClass => "name_bad_class",
-        ResolveError::BadSymbol => "name_bad_symbol",
-        ResolveError::BadLineNumbers => "name_bad_line_numbers",
-        ResolveError::Changed => "name_changed",
-    }
-}
-
-/// Asks the system about a thread that nobody announced.
-fn find_thread(recorder: &Recorder, key: ThreadKey) -> ThreadFacts {
-    let tid = recorder
-        .sampler
-        .threads
-        .get(key)
-        .map_or(0, jprof_signal_safe::threads::ThreadSlot::tid);
-    let native_name = host::procfs::thread_name(tid.cast_signed()).unwrap_or_default();
-    ThreadFacts::new(tid, native_name)
 }
 
 /// The library of a program counter; libraries loaded since the last look are looked up once.

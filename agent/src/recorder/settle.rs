@@ -1,0 +1,184 @@
+//! The end of a chunk: CPU time that no sample stands for, and the counters.
+
+use jprof_signal_safe::clock::{cpu_nanos_of, process_cpu_nanos};
+use jprof_signal_safe::counters::Counter;
+use jprof_signal_safe::record::RecordView;
+use jprof_signal_safe::threads::{ThreadKey, TickSource};
+
+use super::chunk::SampleFacts;
+use super::{Run, frame_names, preamble};
+use crate::hotspot::names::ResolveError;
+use crate::limits;
+
+impl Run {
+    /// Makes the samples add up to the process's CPU time: see `account`.
+    pub(super) fn settle_cpu_time(&mut self, boundary: u64, last: bool) {
+        let interval = self.recorder.sampler.interval_nanos;
+        let ticks = self.clock.ticks(boundary.saturating_sub(1));
+        let mut unclaimed = 0_i64;
+        for (key, tid, own) in self.recorder.registry.threads() {
+            let Some(slot) = self.recorder.sampler.threads.get(key) else {
+                continue;
+            };
+            let Some(cpu) = cpu_nanos_of(tid) else {
+                continue;
+            };
+            let label = if own {
+                Some(frame_names::OWN_THREAD)
+            } else if last {
+                Some(frame_names::THREAD_END)
+            } else if slot.source() == TickSource::None
+                || slot.unclaimed_nanos(cpu) > unsampled_after_nanos(interval, slot.period_nanos())
+            {
+                Some(frame_names::UNSAMPLED)
+            } else {
+                None
+            };
+            if let Some(label) = label {
+                let weight = slot.claim_whole_intervals(cpu, interval);
+                if weight > 0 {
+                    self.write_label(key, label, ticks, weight);
+                }
+            }
+            unclaimed += slot.unclaimed_nanos(cpu);
+        }
+        if last {
+            // What the living have left over is less than an interval each; together it counts.
+            unclaimed = 0;
+        }
+        let process = process_cpu_nanos();
+        // Records that came in the meantime count as claimed.
+        self.drain(if last { u64::MAX } else { boundary });
+        let pending: u64 = self
+            .later
+            .iter()
+            .filter_map(|words| RecordView::parse(words))
+            .map(|record| u64::from(record.head.weight) * interval)
+            .sum();
+        let weight = self
+            .account
+            .unattributed(process, unclaimed + pending.cast_signed());
+        if weight > 0 {
+            self.account.claim(weight);
+            let Some(chunk) = self.chunk.as_mut() else {
+                return;
+            };
+            let thread = chunk.ended_threads();
+            let stack = chunk.label_stack(frame_names::THREAD_END);
+            let mode = jfr_writer::ExecutionMode::Unknown;
+            let result = chunk.sample(
+                &SampleFacts {
+                    ticks,
+                    span_ticks: 0,
+                    thread,
+                    mode,
+                    weight,
+                },
+                stack,
+            );
+            self.check(result);
+        }
+    }
+
+    fn write_label(&mut self, key: ThreadKey, label: &str, ticks: u64, weight: u64) {
+        self.account.claim(weight);
+        let facts = self.facts_of(key).at(u64::MAX);
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
+        let thread = chunk.thread(key, &facts);
+        let stack = chunk.label_stack(label);
+        let mode = jfr_writer::ExecutionMode::Unknown;
+        let result = chunk.sample(
+            &SampleFacts {
+                ticks,
+                span_ticks: 0,
+                thread,
+                mode,
+                weight,
+            },
+            stack,
+        );
+        self.check(result);
+    }
+
+    pub(super) fn write_counters(&mut self, boundary: u64) {
+        let counters = self.recorder.sampler.counters;
+        let mut values: Vec<(&'static str, u64)> = Counter::ALL
+            .iter()
+            .map(|&counter| (counter.name(), counters.get(counter)))
+            .collect();
+        let registry = &self.recorder.registry.counters;
+        let load =
+            |cell: &std::sync::atomic::AtomicU64| cell.load(std::sync::atomic::Ordering::Relaxed);
+        values.extend([
+            ("thread_events_lost", load(&registry.events_lost)),
+            (
+                "threads_without_ticks",
+                load(&registry.threads_without_ticks),
+            ),
+            ("threads_without_slot", load(&registry.threads_without_slot)),
+            (
+                "threads_found_by_scan",
+                load(&registry.threads_found_by_scan),
+            ),
+            ("names_without_layout", self.names_without_layout),
+            ("chunks_failed", self.chunks_failed),
+        ]);
+        values.extend(
+            ResolveError::ALL
+                .iter()
+                .map(|reason| (name_counter(*reason), self.name_failures[reason.index()])),
+        );
+        values.extend((self.recorder.more_counters)());
+        let ticks = self.clock.ticks(boundary.saturating_sub(1));
+        let load = self.cpu_load.sample();
+        let Some(chunk) = self.chunk.as_mut() else {
+            return;
+        };
+        let mut result = load.map_or(Ok(()), |load| {
+            chunk.write(&preamble::cpu_load_event(ticks, &load))
+        });
+        for (name, value) in values {
+            let written = self.counters_written.insert(name, value).unwrap_or(0);
+            // What the spool holds is a level, all else a sum since the start.
+            let is_level = name.starts_with("spool_");
+            let count = if is_level {
+                value
+            } else {
+                value.saturating_sub(written)
+            };
+            // A zero says that there was no such loss: the counters that must add up are always there.
+            let always = matches!(name, "ticks" | "samples_taken") || name.starts_with("drop_");
+            if count > 0 || always {
+                result =
+                    result.and_then(|()| chunk.write(&jfr_writer::Counter { ticks, name, count }));
+            }
+        }
+        self.check(result);
+    }
+}
+
+fn name_counter(reason: ResolveError) -> &'static str {
+    match reason {
+        ResolveError::NullId => "name_null_id",
+        ResolveError::MalformedId => "name_malformed_id",
+        ResolveError::UnreadableId => "name_unreadable_id",
+        ResolveError::Unloaded => "name_unloaded",
+        ResolveError::MalformedMethod => "name_malformed_method",
+        ResolveError::UnreadableMethod => "name_unreadable_method",
+        ResolveError::BadConstMethod => "name_bad_const_method",
+        ResolveError::BadConstantPool => "name_bad_constant_pool",
+        ResolveError::BadClass => "name_bad_class",
+        ResolveError::BadSymbol => "name_bad_symbol",
+        ResolveError::BadLineNumbers => "name_bad_line_numbers",
+        ResolveError::Changed => "name_changed",
+    }
+}
+
+/// The unclaimed CPU time from which on a thread that ought to tick is taken for one that does not
+/// get its signals.
+fn unsampled_after_nanos(interval: u64, period: u64) -> i64 {
+    let tick = interval.max(period).max(limits::KERNEL_TICK_NANOS);
+    i64::try_from(tick.saturating_mul(limits::UNSAMPLED_AFTER_TICKS)).unwrap_or(i64::MAX)
+}
