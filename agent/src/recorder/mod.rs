@@ -136,6 +136,7 @@ impl Recorder {
             hurry_until: 0,
             recorder: self,
         };
+        run.meet_existing_threads();
         run.open_chunk();
         let mut boundary = start_nanos + nanos(run.recorder.first_period);
         loop {

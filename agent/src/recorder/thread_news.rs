@@ -12,6 +12,15 @@ use crate::java::JavaThreads;
 use crate::threads::ThreadEvent;
 
 impl Run {
+    /// Asks the names of the threads that are there: no hook tells of their end, and then the
+    /// system has forgotten them.
+    pub(super) fn meet_existing_threads(&mut self) {
+        for (key, ..) in self.recorder.registry.threads() {
+            self.roster
+                .get_or_find(key, || find_thread(&self.recorder, key));
+        }
+    }
+
     /// Who a thread is. A thread that is not known yet, or that the system does not know any more,
     /// has announced itself before its records came: the announcement may only be unread.
     pub(super) fn facts_of(&mut self, key: ThreadKey) -> &ThreadFacts {
