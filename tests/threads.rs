@@ -76,21 +76,21 @@ fn a_thread_is_shown_under_the_name_that_it_has() {
             .run()
             .expect_success();
         let profile = check_delivery(&run, &datakit.uploads());
+        let chunks = profile.chunks.iter().map(|chunk| {
+            profile.cpu_nanos(|sample| (chunk.start..=chunk.end).contains(&sample.unix_nanos))
+        });
+        let of_a_chunk = chunks.max().expect("a chunk");
         for name in ["before", "after"] {
-            let truth = run.truth(&format!("thread.{name}.cpu_nanos")) as f64;
-            let claimed = profile.cpu_nanos(|sample| &*sample.thread == name) as f64;
+            let truth = run.truth(&format!("thread.{name}.cpu_nanos"));
+            let claimed = profile.cpu_nanos(|sample| &*sample.thread == name);
             eprintln!(
                 "{name}: samples for {:.2} s of {:.2} s",
-                claimed / 1e9,
-                truth / 1e9
+                claimed as f64 / 1e9,
+                truth as f64 / 1e9
             );
-            // A chunk has one name for a thread: what it was called in it last. The chunk in which the name changed
-            // is one of five.
-            let other = (truth - claimed).abs();
-            assert!(
-                other <= run.truth("run.cpu_nanos") as f64 * 0.25,
-                "{name}: {claimed} of {truth}"
-            );
+            // A chunk has one name for a thread, the last: the time in the chunk in which it changed stands under it.
+            let off = truth.abs_diff(claimed);
+            assert!(off <= of_a_chunk, "{name}: {claimed} ns of {truth} ns");
         }
     });
 }

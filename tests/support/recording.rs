@@ -231,7 +231,12 @@ fn thread_of(event: &Event<'_>, field: &str, threads: &mut HashMap<i64, Rc<str>>
     let key = event.key(field).expect("a thread's key");
     let thread = threads.entry(key).or_insert_with(|| {
         let view = event.thread().expect("every sample has a thread");
-        let name = view.name().expect("every thread has a name");
+        let name = view.name();
+        let name = name.unwrap_or_else(|| {
+            let top = event.stack_trace().and_then(|stack| stack.frames().next());
+            let top = top.and_then(|frame| frame.method_name());
+            panic!("thread {:?} has no name, in {top:?}", view.os_id())
+        });
         Rc::from(name.as_ref())
     });
     Rc::clone(thread)
