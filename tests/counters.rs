@@ -57,7 +57,7 @@ fn ticks_are_samples_and_named_drops_with_64_busy_threads() {
         for engine in engines(test) {
             let program = |seconds: &str| Program::new(jdk, "BusyThreads", &[seconds, "64"]);
             let options = format!("interval=1ms,event={engine}");
-            let Some(measured) = measure_enough(test, program, 4, &options, ENOUGH) else {
+            let Some(measured) = measure_enough(test, program, 3, &options, ENOUGH) else {
                 continue;
             };
             let (ticks, dropped) = check(&measured.profile);
@@ -79,7 +79,7 @@ fn ticks_are_samples_and_named_drops_with_64_busy_threads() {
 fn ticks_are_samples_and_named_drops_with_everything_that_a_program_does() {
     let test = "counters of the mix";
     on_jdks(test, OLD_AND_USUAL, |jdk| {
-        let program = Program::new(jdk, "Mix", &["4", "4"]);
+        let program = Program::new(jdk, "Mix", &["3", "4"]);
         let measured = measure(program, "interval=1ms");
         check(&measured.profile);
         eprintln!("JDK {}", jdk.version);
