@@ -45,15 +45,14 @@ def main():
         if options.sections and name not in options.sections:
             continue
         load, section_began = os.getloadavg()[0], time.monotonic()
-        rows += section.measure(lab)
+        found = section.measure(lab)
+        rows += found
         seconds = time.monotonic() - section_began
-        print(f"{name}: {seconds:.0f} s, load before it {load:.1f}", flush=True)
+        print(f"\n{report.table(found)}\n{name}: {seconds:.0f} s, load before it {load:.1f}", flush=True)
+        (lab.out / "table.md").write_text(f"{facts}\n\n{report.table(rows)}")
         lab.note("section", name=name, seconds=seconds, load_before=load)
         # Recordings are large, and each section has read its own.
         shutil.rmtree(lab.out / "runs", ignore_errors=True)
-    text = report.table(rows)
-    (lab.out / "table.md").write_text(f"{facts}\n\n{text}")
-    print(f"\n{text}")
     for reason in lab.skipped:
         print(f"skipped: {reason}")
     print(

@@ -21,7 +21,7 @@ def measure(lab):
         said = json.loads(process.stdout.read())
         ended = wait(process, began)
         found.append((ended.wall_seconds, ended.peak_bytes / MIB, said["page_bytes"] / MIB))
-        lab.note("flame_graph", **vars(ended), **said)
+        lab.note("flame_graph", **vars(ended), page_bytes=said["page_bytes"], nodes=said["nodes"])
     seconds, memory, size = map(whole_range, zip(*found))
     return [
         Row(SECTION, "making it, s", seconds, goal=4, digits=2),
