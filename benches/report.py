@@ -24,7 +24,8 @@ class Row:
             return ""
         sign = "≥" if self.more_is_better else "≤"
         met = self.jprof.middle >= self.goal if self.more_is_better else self.jprof.middle <= self.goal
-        return f"{sign} {self.goal:g} {'met' if met else '**missed**'}"
+        spans = self.jprof.low < self.goal < self.jprof.high
+        return f"{sign} {self.goal:g} {'met' if met else '**missed**'}{', range spans it' if spans else ''}"
 
     def cells(self):
         def cell(spread):

@@ -70,7 +70,7 @@ def on_jdk(lab, jdk, sets, address):
                     f"{interval}, {what}, JDK {jdk}",
                     of(f"jprof {interval}", measure),
                     of(f"async-profiler {interval}", measure),
-                    goal if measure == "thread_cpu_nanos" else None,
+                    goal,
                     more_is_better=True,
                     digits=3,
                     nothing=of("none", measure),
