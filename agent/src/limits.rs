@@ -50,8 +50,13 @@ pub const MAX_CHUNK_BYTES: u64 = 16 * 1024 * 1024;
 /// Distinct stacks kept per chunk by the raw key; above it the chunk is sealed.
 pub const MAX_STACKS_PER_CHUNK: usize = 400_000;
 
-/// Longest time that a seal, and the end of sampling, wait for handlers that are at work.
+/// Longest time that a seal waits for handlers that are at work: what they write later goes into the
+/// next chunk.
 pub const HANDLER_GRACE: Duration = Duration::from_millis(20);
+
+/// Longest time that the end of sampling waits for them: what they write later is lost. Threads were
+/// seen to wait for a processor for 200 ms on a machine that had twenty times too much to do.
+pub const LAST_HANDLER_GRACE: Duration = Duration::from_millis(250);
 
 /// Stack of the recorder thread. It resolves names and writes files, without deep recursion.
 pub const RECORDER_STACK_BYTES: usize = 512 * 1024;

@@ -43,6 +43,8 @@ static COUNTERS: Counters = Counters::new();
 pub struct Session {
     registry: &'static Registry,
     sampler: &'static Sampler,
+    stop_called: AtomicBool,
+    /// Asks the recorder for the last seal.
     stopping: &'static AtomicBool,
     recorder_done: Receiver<()>,
     uploader: Option<UploaderThread>,
@@ -165,6 +167,7 @@ impl Session {
         Ok(Self {
             registry,
             sampler,
+            stop_called: AtomicBool::new(false),
             stopping,
             recorder_done,
             uploader,
@@ -177,11 +180,13 @@ impl Session {
     /// `shutdown_flush` allows.
     pub fn stop(&self) {
         // A forked child has the session's memory, but none of its threads.
-        if std::process::id() != self.pid || self.stopping.swap(true, Ordering::AcqRel) {
+        if std::process::id() != self.pid || self.stop_called.swap(true, Ordering::AcqRel) {
             return;
         }
-        stop_ticks(self.registry, self.sampler);
         let deadline = Instant::now() + self.shutdown_flush;
+        stop_ticks(self.registry, self.sampler);
+        // Only now: what is sampled after the last seal is lost.
+        self.stopping.store(true, Ordering::Release);
         self.sampler.wake_recorder();
         if self
             .recorder_done
@@ -220,7 +225,7 @@ impl Session {
 fn stop_ticks(registry: &Registry, sampler: &Sampler) {
     registry.shut();
     sampler.armed.store(false, Ordering::SeqCst);
-    let give_up = Instant::now() + limits::HANDLER_GRACE;
+    let give_up = Instant::now() + limits::LAST_HANDLER_GRACE;
     while sampler.in_flight.load(Ordering::SeqCst) > 0 && Instant::now() < give_up {
         std::thread::sleep(Duration::from_micros(200));
     }
