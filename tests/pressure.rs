@@ -1,11 +1,15 @@
 //! Whatever interval and depth are asked for, the application gets on; whatever the JVM is, it is sampled.
 
-use crate::accuracy::{engines, measure};
+use crate::accuracy::{Enough, engines, measure, measure_enough};
 use crate::support::{Jdk, OLD_AND_USUAL, Profile, Program, Sample, folder, on_jdks};
 
 /// The work that a thread gets done per second of its CPU time, as a part of what it gets done without the agent. The
 /// agent leaves a thread at least half of its time; the rest is for what a full cache costs.
 const LEAST_WORK: f64 = 0.4;
+
+/// The least part of a deep thread's CPU time that stands under its whole stack: it goes down to its work first, and
+/// some of its stacks cannot be walked.
+const SHOWN: f64 = 0.8;
 
 fn work_per_cpu_second(jdk: &Jdk, agent: Option<&str>) -> f64 {
     let program = Program::new(jdk, "DeepStacks", &["3", "2000"]);
@@ -58,18 +62,26 @@ fn an_interval_that_cannot_be_had_is_said_and_the_default_counts() {
 
 #[test]
 fn a_deep_stack_is_whole_and_a_deeper_one_is_cut_at_its_root() {
-    on_jdks("deep stacks", OLD_AND_USUAL, |jdk| {
+    let test = "deep stacks";
+    let enough = Enough {
+        truth: "thread.deep.cpu_nanos",
+        nanos: 500_000_000,
+    };
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
         for (depth, is_cut) in [("1000", false), ("3000", true)] {
-            let program = Program::new(jdk, "DeepStacks", &["2", depth]);
-            let measured = measure(program, "interval=1ms");
+            let program = |seconds: &str| Program::new(jdk, "DeepStacks", &[seconds, depth]);
+            let Some(measured) = measure_enough(test, program, 2, "interval=1ms", enough) else {
+                return;
+            };
             let frames = measured.run.truth("descend_frames");
-            let mut seen = 0;
+            let at_the_bottom = |sample: &Sample| {
+                sample.stack.is_resolved() && sample.stack.has("DeepStacks.workAtTheBottom")
+            };
             for sample in &measured.profile.samples {
-                let stack = &sample.stack;
-                if !stack.has("DeepStacks.workAtTheBottom") || !stack.is_resolved() {
+                if !at_the_bottom(sample) {
                     continue;
                 }
-                seen += 1;
+                let stack = &sample.stack;
                 assert_eq!(stack.truncated, is_cut);
                 if is_cut {
                     assert_eq!(stack.frames.len(), 2048);
@@ -83,7 +95,16 @@ fn a_deep_stack_is_whole_and_a_deeper_one_is_cut_at_its_root() {
                     );
                 }
             }
-            assert!(seen >= 50, "only {seen} samples");
+            let shown = measured.profile.cpu_nanos(at_the_bottom);
+            let used = measured.run.truth(enough.truth);
+            eprintln!(
+                "JDK {}, {depth} frames: {shown} ns of {used} ns",
+                jdk.version
+            );
+            assert!(
+                shown as f64 >= used as f64 * SHOWN,
+                "{shown} ns of {used} ns"
+            );
         }
     });
 }
