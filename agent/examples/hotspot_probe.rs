@@ -10,15 +10,16 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jni_sys::{
-    JNI_OK, JNI_VERSION_1_8, JNIEnv, JavaVM, jboolean, jbyteArray, jclass, jint, jlong, jlongArray,
-    jmethodID, jobject, jstring,
+    JNI_OK, JNI_VERSION_1_8, JNIEnv, JavaVM, jboolean, jbyteArray, jclass, jint, jlong, jmethodID,
+    jobject, jstring,
 };
+use jprof::hotspot::names::readable;
 use jprof::hotspot::{
-    Flags, JavaVersion, JvmInfo, MethodDescription, MethodResolver, PerfData, ResolveError,
-    SafeReader, ThreadReader, VmStructs, vm_info,
+    Flags, Footprint, JavaVersion, JvmInfo, MethodDescription, MethodResolver, PerfData,
+    ResolveError, SafeReader, ThreadReader, VmStructs, flags, vm_info,
 };
 use jprof::jvmti::sys;
 
@@ -30,6 +31,8 @@ struct Probe {
     resolver: MethodResolver,
     flags: Flags,
     threads: ThreadReader,
+    /// The methods of classes that have been shown to the probe, as they were then.
+    remembered: Mutex<Vec<(u64, MethodDescription)>>,
 }
 
 // SAFETY: a JVMTI environment may be used by every attached thread.
@@ -74,9 +77,12 @@ extern "system" fn JNI_OnLoad(vm: *mut JavaVM, _reserved: *mut c_void) -> jint {
     let probe = Probe {
         jvmti,
         version,
-        resolver: MethodResolver::new(&vm, version).expect("methods"),
+        resolver: MethodResolver::new(&vm, version)
+            .expect("methods")
+            .with_raw_names(true),
         flags: Flags::new(&vm).expect("flags"),
         threads: ThreadReader::new(&vm).expect("threads"),
+        remembered: Mutex::default(),
         reader,
         vm,
     };
@@ -199,6 +205,15 @@ fn method_ids(jvmti: *mut sys::jvmtiEnv, class: jclass) -> Vec<jmethodID> {
     take_array(jvmti, count, methods)
 }
 
+/// The addresses of a class's methods. Up to 25 a `jmethodID` points to a pointer to the method.
+fn method_addresses(class: jclass) -> Vec<u64> {
+    let probe = probe();
+    method_ids(probe.jvmti, class)
+        .iter()
+        .map(|&id| probe.reader.read_u64(id as u64).expect("a live id"))
+        .collect()
+}
+
 fn loaded_classes(jvmti: *mut sys::jvmtiEnv) -> Vec<jclass> {
     let mut count = 0;
     let mut classes = ptr::null_mut();
@@ -235,10 +250,14 @@ extern "system" fn Java_HotspotProbe_verifyMethods(
             methods += 1;
             with_lines += u32::from(!expected.lines.is_empty());
             native += u32::from(expected.is_native);
-            let found = probe.resolver.describe(id as u64);
+            let address = probe.reader.read_u64(id as u64).expect("a live id");
+            let found = probe.resolver.describe_method(address);
             compiled += u32::from(found.as_ref().is_ok_and(|method| method.has_compiled_code));
+            let still = found
+                .as_ref()
+                .is_ok_and(|method| probe.resolver.still_is(address, &method.footprint));
             let found = found.map(|method| Told::by_us(&method));
-            if found.as_ref() != Ok(&expected) {
+            if found.as_ref() != Ok(&expected) || !still {
                 wrong += 1;
                 if wrong <= 5 {
                     println!("differs: JVMTI {expected:?}, read {found:?}");
@@ -254,48 +273,107 @@ extern "system" fn Java_HotspotProbe_verifyMethods(
     wrong == 0 && methods > 3000 && with_lines > 1000 && native > 100
 }
 
+/// Takes down the methods of a class as they are now.
 #[unsafe(no_mangle)]
-extern "system" fn Java_HotspotProbe_methodIds(
+extern "system" fn Java_HotspotProbe_remember(_env: *mut JNIEnv, _class: jclass, of: jclass) {
+    let probe = probe();
+    let methods = method_addresses(of).into_iter().map(|address| {
+        let method = probe.resolver.describe_method(address);
+        (address, method.expect("a live method"))
+    });
+    remembered().extend(methods);
+}
+
+fn remembered() -> std::sync::MutexGuard<'static, Vec<(u64, MethodDescription)>> {
+    probe()
+        .remembered
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at all addresses that were taken down. Each leads to the method that it led to, to another one or nowhere, and which
+/// of them it is the footprint must tell. Gives how many lead to the same method, or -1 where it told wrongly.
+#[unsafe(no_mangle)]
+extern "system" fn Java_HotspotProbe_judge(_env: *mut JNIEnv, _class: jclass) -> jlong {
+    let probe = probe();
+    let (mut same, mut other, mut nowhere, mut wrong) = (0, 0, 0, 0);
+    for (address, then) in remembered().iter() {
+        let before = probe.resolver.describe_method(*address);
+        let still = probe.resolver.still_is(*address, &then.footprint);
+        let after = probe.resolver.describe_method(*address);
+        let now = before.as_ref().map(Told::by_us);
+        // A collector may be at work on it at this very moment.
+        if now != after.as_ref().map(Told::by_us) {
+            continue;
+        }
+        let is_same = now == Ok(Told::by_us(then));
+        wrong += i32::from(still && !is_same);
+        match now {
+            Err(_) => nowhere += 1,
+            Ok(_) if is_same => same += i64::from(still),
+            Ok(_) => other += 1,
+        }
+    }
+    println!("remembered: {same} the same, {other} another, {nowhere} nowhere, {wrong} wrong");
+    if wrong == 0 { same } else { -1 }
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn Java_HotspotProbe_forget(_env: *mut JNIEnv, _class: jclass) {
+    remembered().clear();
+}
+
+/// How many classes the JVM has loaded, -1 where it does not count.
+#[unsafe(no_mangle)]
+extern "system" fn Java_HotspotProbe_classesLoaded(_env: *mut JNIEnv, _class: jclass) -> jlong {
+    probe().resolver.classes_loaded().unwrap_or(-1)
+}
+
+/// The readable name of a class that has methods.
+#[unsafe(no_mangle)]
+extern "system" fn Java_HotspotProbe_readableName(
     env: *mut JNIEnv,
     _class: jclass,
     of: jclass,
-) -> jlongArray {
-    let ids: Vec<jlong> = method_ids(probe().jvmti, of)
-        .iter()
-        .map(|&id| id as jlong)
-        .collect();
-    // SAFETY: see the file's head.
-    unsafe {
-        let array = ((**env).v1_2.NewLongArray)(env, ids.len() as jint);
-        ((**env).v1_2.SetLongArrayRegion)(env, array, 0, ids.len() as jint, ids.as_ptr());
-        array
-    }
+) -> jstring {
+    let method = probe().resolver.describe_method(method_addresses(of)[0]);
+    let method = method.expect("a live method");
+    let text = CString::new(readable(&method.class_name)).expect("no zero in it");
+    // SAFETY: see the file's head; the text is ASCII.
+    unsafe { ((**env).v1_2.NewStringUTF)(env, text.as_ptr()) }
 }
 
-/// How many of the ids lead to a method of a class whose name does not begin with the prefix.
+/// Whether no class of the JVM has a readable name that looks as if it held an address or a counter. Prints what was cut off.
 #[unsafe(no_mangle)]
-extern "system" fn Java_HotspotProbe_stale(
-    env: *mut JNIEnv,
-    _class: jclass,
-    ids: jlongArray,
-    prefix: jstring,
-) -> jlong {
-    let prefix = string(env, prefix);
-    // SAFETY: see the file's head.
-    let ids = unsafe {
-        let length = ((**env).v1_2.GetArrayLength)(env, ids);
-        let mut copy = vec![0; length as usize];
-        ((**env).v1_2.GetLongArrayRegion)(env, ids, 0, length, copy.as_mut_ptr());
-        copy
-    };
-    let led_elsewhere = |&&id: &&jlong| {
-        let method = probe().resolver.describe(id as u64);
-        method.is_ok_and(|method| !method.class_name.starts_with(&prefix))
-    };
-    ids.iter().filter(led_elsewhere).count() as jlong
+extern "system" fn Java_HotspotProbe_readableNames(env: *mut JNIEnv, _class: jclass) -> jboolean {
+    let probe = probe();
+    let (mut cut, mut wrong) = (std::collections::BTreeMap::new(), 0);
+    for class in loaded_classes(probe.jvmti) {
+        let method = method_addresses(class)
+            .first()
+            .and_then(|&address| probe.resolver.describe_method(address).ok());
+        // SAFETY: a local reference of this frame.
+        unsafe { ((**env).v1_2.DeleteLocalRef)(env, class) };
+        let Some(method) = method else {
+            continue;
+        };
+        let name = readable(&method.class_name);
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let looks_raw = name.contains("0x")
+            || (last.starts_with("Generated") && last.ends_with(|c: char| c.is_ascii_digit()))
+            || (last.contains("$$Lambda") && !last.ends_with("$$Lambda"));
+        wrong += i32::from(looks_raw);
+        if looks_raw || name != method.class_name {
+            cut.entry(name.to_owned()).or_insert(method.class_name);
+        }
+    }
+    for (name, raw) in &cut {
+        println!("readable {raw}: {name}");
+    }
+    wrong == 0 && cut.len() > 3
 }
 
-/// Ids that are none: random words, and every word near true ids, methods, the heap, the stack and code.
+/// Addresses that are none: random words, and every word near true ids, methods, the heap, the stack and code.
 #[unsafe(no_mangle)]
 extern "system" fn Java_HotspotProbe_garbage(
     _env: *mut JNIEnv,
@@ -312,7 +390,8 @@ extern "system" fn Java_HotspotProbe_garbage(
         state
     };
     let own = method_ids(probe.jvmti, class)[0] as u64;
-    let method = probe.reader.read_u64(own).expect("a live id");
+    let method = method_addresses(class)[0];
+    let footprint = live_footprint(method);
     let const_method = probe.reader.read_u64(method + 8).expect("a live method");
     let on_stack = &raw const method as u64;
     let in_libjvm = probe
@@ -321,16 +400,14 @@ extern "system" fn Java_HotspotProbe_garbage(
         .symbol(c"JNI_CreateJavaVM")
         .expect("an export");
     let mut counts = [0u64; ResolveError::ALL.len() + 1];
+    let mut same = 0;
     let mut try_one = |word: u64| {
-        for outcome in [
-            probe.resolver.describe(word),
-            probe.resolver.describe_method(word),
-        ] {
-            match outcome {
-                Ok(_) => counts[ResolveError::ALL.len()] += 1,
-                Err(reason) => counts[reason.index()] += 1,
-            }
+        match probe.resolver.describe_method(word) {
+            Ok(_) => counts[ResolveError::ALL.len()] += 1,
+            Err(reason) => counts[reason.index()] += 1,
         }
+        // Copies of the method lie about; it must come back, whatever it says.
+        same += i32::from(probe.resolver.still_is(word, &footprint));
     };
     for base in [own, method, const_method, on_stack, in_libjvm, class as u64] {
         for _ in 0..500 {
@@ -349,11 +426,11 @@ extern "system" fn Java_HotspotProbe_garbage(
         .zip(counts)
         .map(|(reason, count)| format!("{reason} {count}"));
     println!(
-        "garbage {seed}: {}, resolved {}",
+        "garbage {seed}: {}, resolved {}, {same} like the probe's own",
         named.collect::<Vec<_>>().join(", "),
         counts[ResolveError::ALL.len()]
     );
-    // Among neighbours of a true id there are true ids; most words must be refused.
+    // Among neighbours of a true method there are true methods; most words must be refused.
     counts[ResolveError::ALL.len()] * 2 < counts.iter().sum()
 }
 
@@ -465,14 +542,15 @@ extern "system" fn Java_HotspotProbe_setDebugNonSafepoints(
     env: *mut JNIEnv,
     _class: jclass,
 ) -> jstring {
-    let set = || {
-        probe()
-            .flags
-            .set_bool_if_default("DebugNonSafepoints", true)
-    };
+    let set = || flags::switch_on_debug_non_safepoints(&probe().vm).expect("flags");
     let text = CString::new(format!("{:?} {:?}", set(), set())).expect("no zero in it");
     // SAFETY: see the file's head; the text is ASCII.
     unsafe { ((**env).v1_2.NewStringUTF)(env, text.as_ptr()) }
+}
+
+fn live_footprint(method: u64) -> Footprint {
+    let method = probe().resolver.describe_method(method);
+    method.expect("a live method").footprint
 }
 
 fn string(env: *mut JNIEnv, text: jstring) -> String {

@@ -106,6 +106,19 @@ impl Type {
     }
 }
 
+/// Lets the compilers keep the debug information of all places, not only of those where the JVM can stop, so that inlined methods and
+/// lines are told where a sample is taken. It holds for what is compiled from then on, so the earlier the better: at `Agent_OnLoad`
+/// the tables are there. A choice of the user's stays.
+///
+/// Compilers do the same for an agent that asks for CompiledMethodLoad events, but those can end the JVM (JDK-8173361).
+///
+/// # Errors
+///
+/// [`Declined`] when the flags cannot be found in this JVM.
+pub fn switch_on_debug_non_safepoints(vm: &VmStructs) -> Result<SetOutcome, Declined> {
+    Ok(Flags::new(vm)?.set_bool_if_default("DebugNonSafepoints", true))
+}
+
 /// The table of flags of the JVM that runs.
 #[derive(Debug)]
 pub struct Flags {

@@ -16,11 +16,13 @@ pub mod threads;
 pub mod version;
 pub mod vm_info;
 pub mod vm_structs;
+#[cfg(target_arch = "x86_64")]
+pub mod walk_layout;
 
 pub use flags::Flags;
 pub use line_numbers::LineNumbers;
 pub use memory::SafeReader;
-pub use names::{MethodDescription, MethodResolver, ResolveError};
+pub use names::{Footprint, MethodDescription, MethodResolver, ResolveError};
 pub use perf_data::PerfData;
 pub use threads::ThreadReader;
 pub use version::JavaVersion;

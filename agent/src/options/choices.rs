@@ -11,7 +11,7 @@ use super::parser::Parser;
 use super::read;
 use super::sources::{Candidate, Origin, fall_backs, set};
 use super::tags::{self, Tags};
-use super::values::{Dialect, Event, Url, Walker};
+use super::values::{Dialect, Event, Names, Url, Walker};
 
 /// Shortest and longest profile. Under a second, what a chunk holds beside its samples outweighs them; a profile whose
 /// end is hours behind is moved to another time by DataKit (from 2 h on).
@@ -184,18 +184,20 @@ impl Parser<'_> {
     }
 
     pub(super) fn walker(&mut self) -> Option<Walker> {
-        let candidates = self.candidates(&keys::WALKER);
-        let (walker, note) =
-            self.first(&keys::WALKER, candidates, |candidate, text| match text {
-                "agct" => Ok((Walker::Agct, None)),
-                "vm" => Ok((
-                    Walker::Agct,
-                    Some(candidate.note("not in this version yet; agct is used")),
-                )),
-                _ => Err("is no walker".to_owned()),
-            })?;
-        self.complaints.extend(note);
-        Some(walker)
+        self.value(&keys::WALKER, |text| match text {
+            "vm" => Ok(Walker::Vm),
+            "agct" => Ok(Walker::Agct),
+            "both" => Ok(Walker::Both),
+            _ => Err("is no walker".to_owned()),
+        })
+    }
+
+    pub(super) fn names(&mut self) -> Option<Names> {
+        self.value(&keys::NAMES, |text| match text {
+            "readable" => Ok(Names::Readable),
+            "raw" => Ok(Names::Raw),
+            _ => Err("is no manner of names".to_owned()),
+        })
     }
 
     /// A list of folders, whose separators have escapes.

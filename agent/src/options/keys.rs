@@ -114,12 +114,13 @@ pub(super) static INTERVAL: Key = plain(
      for a perf event, how many events lie between two samples",
 );
 pub(super) static DIALECT: Key = plain("dialect", "JPROF_DIALECT", "datakit or jdk");
-pub(super) static WALKER: Key = plain("walker", "JPROF_WALKER", "vm or agct");
+pub(super) static WALKER: Key = plain("walker", "JPROF_WALKER", "vm, agct or both");
 pub(super) static STACKDEPTH: Key = plain(
     "stackdepth",
     "JPROF_STACKDEPTH",
     "a whole number from 1 to 8192",
 );
+pub(super) static NAMES: Key = plain("names", "JPROF_NAMES", "readable or raw");
 pub(super) static SPOOL: Key = plain("spool", "JPROF_SPOOL", "the path of a folder");
 pub(super) static SHUTDOWN_FLUSH: Key = plain(
     "shutdown_flush",
@@ -149,7 +150,7 @@ pub(super) static STRICT: Key = plain(
 );
 
 /// Every option of this version, in the order of the documentation.
-pub static KEYS: [&Key; 20] = [
+pub static KEYS: [&Key; 21] = [
     &SERVICE,
     &ENV,
     &VERSION,
@@ -163,6 +164,7 @@ pub static KEYS: [&Key; 20] = [
     &DIALECT,
     &WALKER,
     &STACKDEPTH,
+    &NAMES,
     &SPOOL,
     &SHUTDOWN_FLUSH,
     &LIBRARY_TYPE,

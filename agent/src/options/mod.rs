@@ -32,7 +32,7 @@ pub use secrets::{is_secret_name, mask_arguments, mask_text, mask_value};
 pub use service_name::default_service_name;
 pub use settings::Setting;
 pub use sources::{NoSources, Origin, Sources};
-pub use values::{Action, Dialect, Event, LogTarget, Url, Walker};
+pub use values::{Action, Dialect, Event, LogTarget, Names, Url, Walker};
 
 /// Options to run with, each checked. The defaults are those of an empty agent string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct Options {
     pub walker: Walker,
     /// Frames kept from the top of a stack, 1 to 8192.
     pub stack_depth: u32,
+    /// How classes are called that the JVM makes while it runs.
+    pub names: Names,
     /// The folder where sealed chunks wait; without one, a folder of the user's own under the temporary directory.
     pub spool: Option<PathBuf>,
     /// Longest time that the end of the JVM waits for the last upload, 0 to 5 min.
@@ -102,8 +104,9 @@ impl Default for Options {
             interval: Duration::from_millis(10),
             event_period: None,
             dialect: Dialect::DataKit,
-            walker: Walker::Agct,
+            walker: Walker::Vm,
             stack_depth: 2048,
+            names: Names::Readable,
             spool: None,
             shutdown_flush: Duration::from_secs(5),
             library_type: "jprof".to_owned(),

@@ -268,6 +268,7 @@ impl Parser<'_> {
                     read::number(text, STACK_DEPTH.0, STACK_DEPTH.1)
                 })
                 .unwrap_or(default.stack_depth),
+            names: self.names().unwrap_or(default.names),
             spool: self.text(&keys::SPOOL).map(PathBuf::from),
             shutdown_flush: self
                 .value(&keys::SHUTDOWN_FLUSH, |text| {

@@ -59,6 +59,7 @@ impl Parsed {
             "dialect" => options.dialect.to_string(),
             "walker" => options.walker.to_string(),
             "stackdepth" => options.stack_depth.to_string(),
+            "names" => options.names.to_string(),
             "spool" => join(
                 options
                     .spool
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn every_option_has_its_value() {
         let text = "service=a,env=b,version=c,host=d,tags=team:t;api_key:x,period=90,url=http://u:p@h,file=%p.jfr,\
-                    event=ctimer,interval=1500us,dialect=jdk,walker=agct,stackdepth=64,spool=/s,shutdown_flush=250ms,\
+                    event=ctimer,interval=1500us,dialect=jdk,walker=agct,stackdepth=64,names=raw,spool=/s,shutdown_flush=250ms,\
                     library_type=l,debugdir=/d;/e,log=/l,loglevel=debug,strict";
         let parsed = parse(text, &NoSources);
         assert_eq!(parsed.complaints, []);
@@ -128,6 +129,7 @@ mod tests {
             ("dialect", "jdk"),
             ("walker", "agct"),
             ("stackdepth", "64"),
+            ("names", "raw"),
             ("spool", "/s"),
             ("shutdown_flush", "250ms"),
             ("library_type", "l"),

@@ -97,14 +97,38 @@ impl fmt::Display for Dialect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Walker {
+    /// By the JVM's own structures.
+    Vm,
     /// By AsyncGetCallTrace.
     Agct,
+    /// By the JVM's own structures, with AsyncGetCallTrace as the judge in each sample.
+    Both,
 }
 
 impl fmt::Display for Walker {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
+            Walker::Vm => "vm",
             Walker::Agct => "agct",
+            Walker::Both => "both",
+        })
+    }
+}
+
+/// How classes are called that the JVM makes while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Names {
+    /// Without the numbers and addresses that differ from run to run: `Shop$$Lambda`.
+    Readable,
+    /// As the JVM calls them: `Shop$$Lambda+0x00007f2d88003200`.
+    Raw,
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Names::Readable => "readable",
+            Names::Raw => "raw",
         })
     }
 }

@@ -4,30 +4,27 @@ use std::fs::File;
 use std::io::BufWriter;
 
 use jfr_writer::{
-    ChunkEnd, ChunkStart, ChunkWriter, ClassRef, Dialect, Event, ExecutionMode, ExecutionSample,
-    Frame, FrameKind, MethodId, MethodRef, StackTraceId, ThreadId, ThreadRef, ThreadState,
-    WriteError,
+    ChunkEnd, ChunkStart, Dialect, Event, ExecutionMode, ExecutionSample, Frame, StackTraceId,
+    ThreadId, ThreadRef, ThreadState, WriteError,
 };
 use jprof_signal_safe::record::RecordView;
 use jprof_signal_safe::threads::ThreadKey;
-use jprof_signal_safe::walker::Failure;
+use jprof_signal_safe::walker::{Failure, FrameType};
 use rustc_hash::FxHashMap;
 
+use super::methods::{Methods, Writer};
+use super::naming::{Epoch, Naming};
 use super::roster::ThreadFacts;
 use super::stack_key::StackKey;
-use crate::hotspot::line_numbers::LineNumbers;
-use crate::hotspot::names::{MethodResolver, ResolveError};
 
-/// AGCT's bytecode index of a native method's frame.
-const NATIVE_METHOD: i32 = -3;
-
-/// A method that the chunk refers to.
-struct KnownMethod {
-    id: MethodId,
-    kind: FrameKind,
-    /// The drain in which `kind` was looked up.
-    looked_up: u64,
-    lines: Option<LineNumbers>,
+/// A stack that the chunk has.
+#[derive(Clone, Copy, Debug)]
+struct KnownStack {
+    id: StackTraceId,
+    /// The epoch in which its methods were named.
+    named: Epoch,
+    /// The last epoch in which its methods were found to be the same as then.
+    checked: Epoch,
 }
 
 /// What a sample needs besides its stack.
@@ -42,17 +39,16 @@ pub(super) struct SampleFacts {
 
 /// A chunk under construction.
 pub(super) struct OpenChunk {
-    writer: ChunkWriter<BufWriter<File>>,
+    writer: Writer,
     pub(super) start_unix_nanos: u64,
-    stacks: FxHashMap<StackKey, StackTraceId>,
-    methods: FxHashMap<usize, KnownMethod>,
-    labels: FxHashMap<Box<str>, MethodId>,
+    stacks: FxHashMap<StackKey, KnownStack>,
+    label_stacks: FxHashMap<Box<str>, StackTraceId>,
+    methods: Methods,
     /// By native thread and Java thread id.
     threads: FxHashMap<(ThreadKey, u64), ThreadId>,
     ended_threads: Option<ThreadId>,
     frames: Vec<Frame>,
     samples: u64,
-    drains: u64,
 }
 
 impl OpenChunk {
@@ -64,21 +60,15 @@ impl OpenChunk {
         Ok(Self {
             start_unix_nanos: start.unix_nanos,
             // The writer buffers; this one only serves its patching of headers.
-            writer: ChunkWriter::begin(BufWriter::with_capacity(512, file), start, dialect)?,
+            writer: Writer::begin(BufWriter::with_capacity(512, file), start, dialect)?,
             stacks: FxHashMap::default(),
-            methods: FxHashMap::default(),
-            labels: FxHashMap::default(),
+            label_stacks: FxHashMap::default(),
+            methods: Methods::default(),
             threads: FxHashMap::default(),
             ended_threads: None,
             frames: Vec::new(),
             samples: 0,
-            drains: 0,
         })
-    }
-
-    /// A drain begins: methods may have been compiled since the last one.
-    pub(super) const fn begin_drain(&mut self) {
-        self.drains += 1;
     }
 
     /// Events that make the chunk worth keeping.
@@ -136,145 +126,70 @@ impl OpenChunk {
         }
     }
 
-    /// The stack of a record with Java frames. What cannot be named any more is counted by `lost`.
+    /// The stack of a record with Java frames, under the library that they have called, if the thread was in one, and above the
+    /// reason that kept the walk from the frames below, if there is one.
     pub(super) fn java_stack(
         &mut self,
         record: &RecordView<'_>,
-        resolver: Option<&MethodResolver>,
-        lost: &mut dyn FnMut(Option<ResolveError>),
+        library: Option<&str>,
+        naming: &mut Naming,
     ) -> StackTraceId {
-        let key = StackKey::of_record(record);
-        if let Some(&id) = self.stacks.get(&key) {
+        let reason = record.head.failure.label();
+        let key = StackKey::of_record(record, library.unwrap_or(""), reason);
+        if let Some(id) = self.known_stack(&key, record, naming) {
             return id;
         }
         let mut frames = std::mem::take(&mut self.frames);
         frames.clear();
-        for (method, bci) in record.frames() {
-            frames.push(self.java_frame(method, bci, resolver, lost));
+        let (methods, writer) = (&mut self.methods, &mut self.writer);
+        frames.extend(library.map(|library| methods.label(library, writer)));
+        frames.extend(
+            record
+                .frames()
+                .map(|frame| methods.frame(frame, naming, writer)),
+        );
+        if !reason.is_empty() {
+            frames.push(methods.label(reason, writer));
         }
-        let id = self.writer.stack_trace(&frames, record.head.truncated);
+        let id = writer.stack_trace(&frames, record.head.truncated);
         self.frames = frames;
-        self.stacks.insert(key, id);
+        let epoch = naming.epoch();
+        let known = KnownStack {
+            id,
+            named: epoch,
+            checked: epoch,
+        };
+        self.stacks.insert(key, known);
         id
     }
 
-    fn java_frame(
+    /// The stack of that key, if its addresses stand for the methods that they stood for when it was named.
+    fn known_stack(
         &mut self,
-        method: usize,
-        bci: i32,
-        resolver: Option<&MethodResolver>,
-        lost: &mut dyn FnMut(Option<ResolveError>),
-    ) -> Frame {
-        let mut known = match self.methods.remove(&method) {
-            Some(known) => known,
-            None => self.resolve(method, resolver, lost),
-        };
-        if known.kind == FrameKind::Interpreted && known.looked_up != self.drains {
-            known.looked_up = self.drains;
-            let compiled = resolver.and_then(|resolver| resolver.has_compiled_code(method as u64));
-            if compiled == Some(true) {
-                known.kind = FrameKind::Jit;
+        key: &StackKey,
+        record: &RecordView<'_>,
+        naming: &mut Naming,
+    ) -> Option<StackTraceId> {
+        let known = self.stacks.get_mut(key)?;
+        if known.checked != naming.epoch() {
+            let (methods, writer) = (&mut self.methods, &mut self.writer);
+            let mut frames = record.frames();
+            if !frames.all(|frame| methods.same_since(known.named, frame.method, naming, writer)) {
+                return None;
             }
+            known.checked = naming.epoch();
         }
-        let native = bci == NATIVE_METHOD;
-        let frame = Frame {
-            method: known.id,
-            line: known
-                .lines
-                .as_ref()
-                .and_then(|lines| lines.line(bci))
-                .map_or(0, u32::from),
-            bytecode_index: bci.max(0),
-            kind: if native {
-                FrameKind::Native
-            } else {
-                known.kind
-            },
-        };
-        self.methods.insert(method, known);
-        frame
-    }
-
-    fn resolve(
-        &mut self,
-        method: usize,
-        resolver: Option<&MethodResolver>,
-        lost: &mut dyn FnMut(Option<ResolveError>),
-    ) -> KnownMethod {
-        let described = resolver
-            .ok_or(None)
-            .and_then(|resolver| resolver.describe(method as u64).map_err(Some));
-        match described {
-            Ok(found) => {
-                let class = self.writer.class(&ClassRef {
-                    name: &found.class_name,
-                    modifiers: 0,
-                });
-                let id = self.writer.method(&MethodRef {
-                    class,
-                    name: &found.name,
-                    descriptor: &found.descriptor,
-                    modifiers: found.modifiers,
-                    hidden: false,
-                });
-                let kind = match (found.is_native, found.has_compiled_code) {
-                    (true, _) => FrameKind::Native,
-                    (false, true) => FrameKind::Jit,
-                    (false, false) => FrameKind::Interpreted,
-                };
-                KnownMethod {
-                    id,
-                    kind,
-                    looked_up: self.drains,
-                    lines: Some(found.line_numbers),
-                }
-            }
-            Err(reason) => {
-                lost(reason);
-                KnownMethod {
-                    id: self.label("[unknown_method]"),
-                    kind: FrameKind::Interpreted,
-                    looked_up: u64::MAX,
-                    lines: None,
-                }
-            }
-        }
+        Some(known.id)
     }
 
     /// The stack of one frame that is no Java method: a reason, a VM thread or a library.
     pub(super) fn label_stack(&mut self, label: &str) -> StackTraceId {
-        let key = StackKey::of_label(label);
-        if let Some(&id) = self.stacks.get(&key) {
+        if let Some(&id) = self.label_stacks.get(label) {
             return id;
         }
-        let method = self.label(label);
-        let frame = Frame {
-            method,
-            line: 0,
-            bytecode_index: 0,
-            kind: FrameKind::Native,
-        };
+        let frame = self.methods.label(label, &mut self.writer);
         let id = self.writer.stack_trace(&[frame], false);
-        self.stacks.insert(key, id);
-        id
-    }
-
-    fn label(&mut self, label: &str) -> MethodId {
-        if let Some(&id) = self.labels.get(label) {
-            return id;
-        }
-        let class = self.writer.class(&ClassRef {
-            name: "",
-            modifiers: 0,
-        });
-        let id = self.writer.method(&MethodRef {
-            class,
-            name: label,
-            descriptor: "()V",
-            modifiers: 0x100,
-            hidden: false,
-        });
-        self.labels.insert(label.into(), id);
+        self.label_stacks.insert(label.into(), id);
         id
     }
 
@@ -304,15 +219,19 @@ impl OpenChunk {
     }
 }
 
-/// Where the thread was, as far as the walk tells.
-pub(super) fn mode_of(record: &RecordView<'_>) -> ExecutionMode {
-    match record.head.failure {
-        Failure::None => match record.frames().next() {
-            Some((_, NATIVE_METHOD)) => ExecutionMode::Native,
-            _ => ExecutionMode::Java,
+/// Where the thread was, as far as the walk tells. `library`: the one that the Java frames have called.
+pub(super) fn mode_of(record: &RecordView<'_>, library: Option<&str>) -> ExecutionMode {
+    match (record.frames().next(), library) {
+        (Some(_), Some("libjvm.so")) => ExecutionMode::Vm,
+        (Some(_), Some(_)) => ExecutionMode::Native,
+        (Some(leaf), None) if leaf.position.frame_type() == FrameType::Native => {
+            ExecutionMode::Native
+        }
+        (Some(_), None) => ExecutionMode::Java,
+        (None, _) => match record.head.failure {
+            Failure::NoJavaFrame => ExecutionMode::Native,
+            Failure::GcActive => ExecutionMode::Vm,
+            _ => ExecutionMode::Unknown,
         },
-        Failure::NoJavaFrame => ExecutionMode::Native,
-        Failure::GcActive => ExecutionMode::Vm,
-        _ => ExecutionMode::Unknown,
     }
 }

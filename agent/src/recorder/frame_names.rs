@@ -1,6 +1,4 @@
-//! Names of the one-frame stacks: why there is no Java stack, or what a VM thread is.
-
-use jprof_signal_safe::walker::Failure;
+//! Names of the one-frame stacks that no walk gives.
 
 /// The agent's own threads.
 pub(super) const OWN_THREAD: &str = "[jprof]";
@@ -8,24 +6,6 @@ pub(super) const OWN_THREAD: &str = "[jprof]";
 pub(super) const THREAD_END: &str = "[thread_end]";
 /// CPU time of a thread that gets no ticks.
 pub(super) const UNSAMPLED: &str = "[unsampled]";
-
-/// The frame that names a failed walk; `None` where the walk did not fail or there was no Java
-/// stack to find.
-pub(super) const fn of_failure(failure: Failure) -> Option<&'static str> {
-    match failure {
-        Failure::None | Failure::NoJavaFrame => None,
-        Failure::NoClassLoad => Some("[no_class_load]"),
-        Failure::GcActive => Some("[GC_active]"),
-        Failure::UnknownNotJava => Some("[unknown_not_Java]"),
-        Failure::NotWalkableNotJava => Some("[not_walkable_not_Java]"),
-        Failure::UnknownJava => Some("[unknown_Java]"),
-        Failure::NotWalkableJava => Some("[not_walkable_Java]"),
-        Failure::UnknownState => Some("[unknown_state]"),
-        Failure::ThreadExit => Some("[thread_exit]"),
-        Failure::Deoptimization => Some("[deoptimization]"),
-        Failure::Other => Some("[safepoint]"),
-    }
-}
 
 /// Beginnings of the names that HotSpot 8 to 25 gives its own threads (`set_name` in its sources;
 /// the kernel keeps 15 bytes of them).

@@ -8,12 +8,16 @@ mod chunk;
 mod clock;
 mod frame_names;
 mod local_time;
+mod methods;
+mod naming;
 mod output;
 mod preamble;
 mod rings;
 mod roster;
 mod settle;
 mod stack_key;
+#[cfg(test)]
+mod tests;
 mod thread_news;
 
 use std::time::Duration;
@@ -28,6 +32,7 @@ use rustc_hash::FxHashMap;
 use account::CpuAccount;
 use chunk::{OpenChunk, SampleFacts, mode_of};
 use clock::ChunkClock;
+use naming::Naming;
 pub use output::{Output, OutputError};
 pub use preamble::{Preamble, Settings, VERSION};
 use rings::RingReader;
@@ -35,7 +40,7 @@ use roster::Roster;
 
 use crate::host::{CpuLoadSampler, LibraryMap};
 use crate::hotspot::memory::SafeReader;
-use crate::hotspot::names::{MethodResolver, ResolveError};
+use crate::hotspot::names::MethodResolver;
 use crate::hotspot::threads::ThreadReader;
 use crate::java::JavaThreads;
 use crate::limits;
@@ -96,9 +101,8 @@ struct Run {
     later: Vec<Vec<u64>>,
     words: Vec<u64>,
     counters_written: FxHashMap<&'static str, u64>,
-    name_failures: [u64; ResolveError::ALL.len()],
+    naming: Naming,
     name_failures_seen: u64,
-    names_without_layout: u64,
     chunks_failed: u64,
     next_scan: u64,
     /// Until then names are read in haste: classes are being unloaded.
@@ -111,7 +115,12 @@ impl Recorder {
     /// # Safety
     /// Called once per sampler, and nothing else reads its rings. `env` is valid on this thread.
     #[allow(unsafe_code)]
-    pub unsafe fn run(self, env: Option<*mut JNIEnv>, start_nanos: u64, order: &dyn Fn() -> Order) {
+    pub unsafe fn run(
+        mut self,
+        env: Option<*mut JNIEnv>,
+        start_nanos: u64,
+        order: &dyn Fn() -> Order,
+    ) {
         let interval = self.sampler.interval_nanos;
         let account = CpuAccount::new(self.start_cpu_nanos, interval);
         let clock = ChunkClock::start(start_nanos);
@@ -128,9 +137,8 @@ impl Recorder {
             later: Vec::new(),
             words: Vec::new(),
             counters_written: FxHashMap::default(),
-            name_failures: [0; ResolveError::ALL.len()],
+            naming: Naming::new(self.resolver.take()),
             name_failures_seen: 0,
-            names_without_layout: 0,
             chunks_failed: 0,
             next_scan: start_nanos + nanos(limits::SCAN_EVERY),
             hurry_until: 0,
@@ -221,9 +229,7 @@ impl Run {
 
     /// Reads all rings. Records from `boundary` on are kept for the next chunk.
     fn drain(&mut self, boundary: u64) {
-        if let Some(chunk) = &mut self.chunk {
-            chunk.begin_drain();
-        }
+        self.naming.begin_drain(monotonic_nanos());
         self.read_thread_events();
         let mut words = std::mem::take(&mut self.words);
         for place in 0..self.rings.len() {
@@ -232,7 +238,7 @@ impl Run {
             }
         }
         self.words = words;
-        let failures = self.name_failures.iter().sum();
+        let failures = self.naming.failed();
         if failures > self.name_failures_seen {
             self.name_failures_seen = failures;
             self.hurry_until = monotonic_nanos() + nanos(limits::HASTE);
@@ -260,22 +266,18 @@ impl Run {
             return;
         };
         let thread = chunk.thread(key, &facts);
-        let mut mode = mode_of(record);
+        let has_frames = record.frames().len() > 0;
+        let library = (has_frames && head.outside)
+            .then(|| library_name(&mut self.libraries, head.program_counter));
+        let mut mode = mode_of(record, library);
+        let reason = head.failure.label();
         let stack = if head.kind == RecordKind::ThreadEnd {
             chunk.label_stack(frame_names::THREAD_END)
-        } else if record.frames().len() > 0 {
-            let failures = &mut self.name_failures;
-            let without = &mut self.names_without_layout;
-            chunk.java_stack(
-                record,
-                self.recorder.resolver.as_ref(),
-                &mut |reason| match reason {
-                    Some(reason) => failures[reason.index()] += 1,
-                    None => *without += 1,
-                },
-            )
-        } else if let Some(label) = frame_names::of_failure(head.failure) {
-            chunk.label_stack(label)
+        } else if has_frames {
+            self.naming.meet_record(head.nanos, monotonic_nanos);
+            chunk.java_stack(record, library, &mut self.naming)
+        } else if !reason.is_empty() {
+            chunk.label_stack(reason)
         } else {
             match frame_names::of_vm_thread(&facts.native_name).filter(|_| facts.java.is_none()) {
                 Some(label) => {

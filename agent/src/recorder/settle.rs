@@ -7,7 +7,6 @@ use jprof_signal_safe::threads::{ThreadKey, TickSource};
 
 use super::chunk::SampleFacts;
 use super::{Run, frame_names, preamble};
-use crate::hotspot::names::ResolveError;
 use crate::limits;
 
 impl Run {
@@ -122,14 +121,9 @@ impl Run {
                 "threads_found_by_scan",
                 load(&registry.threads_found_by_scan),
             ),
-            ("names_without_layout", self.names_without_layout),
             ("chunks_failed", self.chunks_failed),
         ]);
-        values.extend(
-            ResolveError::ALL
-                .iter()
-                .map(|reason| (name_counter(*reason), self.name_failures[reason.index()])),
-        );
+        values.extend(self.naming.counters());
         values.extend((self.recorder.more_counters)());
         let ticks = self.clock.ticks(boundary.saturating_sub(1));
         let load = self.cpu_load.sample();
@@ -156,23 +150,6 @@ impl Run {
             }
         }
         self.check(result);
-    }
-}
-
-fn name_counter(reason: ResolveError) -> &'static str {
-    match reason {
-        ResolveError::NullId => "name_null_id",
-        ResolveError::MalformedId => "name_malformed_id",
-        ResolveError::UnreadableId => "name_unreadable_id",
-        ResolveError::Unloaded => "name_unloaded",
-        ResolveError::MalformedMethod => "name_malformed_method",
-        ResolveError::UnreadableMethod => "name_unreadable_method",
-        ResolveError::BadConstMethod => "name_bad_const_method",
-        ResolveError::BadConstantPool => "name_bad_constant_pool",
-        ResolveError::BadClass => "name_bad_class",
-        ResolveError::BadSymbol => "name_bad_symbol",
-        ResolveError::BadLineNumbers => "name_bad_line_numbers",
-        ResolveError::Changed => "name_changed",
     }
 }
 

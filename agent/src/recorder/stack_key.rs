@@ -1,32 +1,23 @@
 //! The key by which equal stacks are found: 128 bits of hash, so that two different stacks of a
 //! chunk share one with a probability below 10⁻²⁸ and stacks need not be kept for comparison.
 
-use std::hash::{Hash, Hasher};
-
 use jprof_signal_safe::record::RecordView;
-use rustc_hash::FxHasher;
 
 /// Identifies a stack within a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct StackKey(u64, u64);
 
 impl StackKey {
-    pub(super) fn of_record(record: &RecordView<'_>) -> Self {
-        let (methods, indices) = record.stack_words();
+    /// Of what the record says of the stack, and of the labels above and below its frames.
+    pub(super) fn of_record(record: &RecordView<'_>, top: &str, bottom: &str) -> Self {
+        let (methods, positions) = record.stack_words();
         let mut halves = Halves::new(u64::from(record.head.truncated));
-        methods
-            .iter()
-            .chain(indices)
-            .for_each(|&word| halves.add(word));
-        halves.finish()
-    }
-
-    pub(super) fn of_label(label: &str) -> Self {
-        let mut hasher = FxHasher::default();
-        label.hash(&mut hasher);
-        let mut halves = Halves::new(2);
-        halves.add(hasher.finish());
-        label.bytes().for_each(|byte| halves.add(u64::from(byte)));
+        halves.add(methods.len() as u64);
+        for &word in methods.iter().chain(positions) {
+            halves.add(word);
+        }
+        halves.add_text(top);
+        halves.add_text(bottom);
         halves.finish()
     }
 }
@@ -45,6 +36,15 @@ impl Halves {
             .wrapping_add(0xa409_3822_299f_31d0);
         self.1 = mix(self.1.rotate_left(23) ^ word.wrapping_mul(0xc2b2_ae3d_27d4_eb4f))
             .wrapping_add(0x082e_fa98_ec4e_6c89);
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.add(text.len() as u64);
+        for piece in text.as_bytes().chunks(8) {
+            let mut word = [0; 8];
+            word[..piece.len()].copy_from_slice(piece);
+            self.add(u64::from_le_bytes(word));
+        }
     }
 
     fn finish(self) -> StackKey {
@@ -83,6 +83,5 @@ mod tests {
                     .all(|other| other.0 != key.0 && other.1 != key.1)
             );
         }
-        assert_ne!(StackKey::of_label("[GC]"), StackKey::of_label("[VM]"));
     }
 }

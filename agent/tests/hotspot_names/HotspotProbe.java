@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -16,8 +18,12 @@ import java.util.stream.IntStream;
 /** Fills a JVM with classes of every kind and lets the native side compare what it reads with what the JVM says. */
 public final class HotspotProbe {
     static native boolean verifyMethods(String label);
-    static native long[] methodIds(Class<?> type);
-    static native long stale(long[] ids, String prefix);
+    static native void remember(Class<?> type);
+    static native long judge();
+    static native void forget();
+    static native long classesLoaded();
+    static native String readableName(Class<?> type);
+    static native boolean readableNames();
     static native boolean garbage(long seed);
     static native boolean redefine(Class<?> type, byte[] bytes);
     static native int threadId(Thread thread);
@@ -98,8 +104,9 @@ public final class HotspotProbe {
             this.bytes = bytes;
         }
 
-        Class<?> load() {
-            return defineClass(null, bytes, 0, bytes.length);
+        /** Defines and initializes the class: before, its methods have no ids. */
+        Class<?> load() throws ClassNotFoundException {
+            return Class.forName(defineClass(null, bytes, 0, bytes.length).getName(), true, this);
         }
     }
 
@@ -114,39 +121,48 @@ public final class HotspotProbe {
         }
     }
 
-    /** Loads and unloads classes while another thread reads their ids all the time. */
+    /** The victim's bytes under another name of the same length, so that it fits into the same memory. */
+    static byte[] renamed(byte[] bytes, int number) throws Exception {
+        byte[] from = "HotspotProbe$Victim".getBytes("US-ASCII");
+        byte[] to = String.format("HotspotProbe$V%05d", number).getBytes("US-ASCII");
+        byte[] copy = bytes.clone();
+        for (int at = 0; at + from.length <= copy.length; at++) {
+            boolean here = true;
+            for (int i = 0; here && i < from.length; i++) {
+                here = copy[at + i] == from[i];
+            }
+            if (here) {
+                System.arraycopy(to, 0, copy, at, to.length);
+            }
+        }
+        return copy;
+    }
+
+    /** Loads and unloads classes that fit into each other's memory while another thread looks at their methods all the time. */
     static void unloading() throws Exception {
         byte[] bytes = victimBytes();
-        final List<long[]> ids = new ArrayList<>();
-        final boolean[] stop = new boolean[1];
-        final long[] wrong = new long[1];
+        final AtomicBoolean stop = new AtomicBoolean();
+        final AtomicLong wrong = new AtomicLong();
         Thread reader = new Thread(() -> {
-            while (true) {
-                long[][] now;
-                synchronized (ids) {
-                    if (stop[0]) {
-                        return;
-                    }
-                    now = ids.toArray(new long[0][]);
-                }
-                for (long[] some : now) {
-                    wrong[0] += stale(some, "HotspotProbe$Victim");
+            while (!stop.get()) {
+                if (judge() < 0) {
+                    wrong.incrementAndGet();
                 }
             }
         });
         reader.setDaemon(true);
         reader.start();
         WeakReference<Class<?>> last = null;
+        boolean counted = true;
         for (int round = 0; round < 8; round++) {
+            long before = classesLoaded();
             for (int i = 0; i < 50; i++) {
-                Class<?> victim = new Loader(bytes).load();
-                long[] own = methodIds(victim);
-                synchronized (ids) {
-                    ids.add(own);
-                }
+                Class<?> victim = new Loader(renamed(bytes, round * 50 + i)).load();
+                remember(victim);
                 last = new WeakReference<>(victim);
                 victim = null;
             }
+            counted &= before < 0 || classesLoaded() >= before + 50;
             for (int collections = 0; last.get() != null; collections++) {
                 if (collections == 200) {
                     throw new IllegalStateException("this collector unloads no classes");
@@ -155,16 +171,53 @@ public final class HotspotProbe {
                 Thread.sleep(1);
             }
         }
-        synchronized (ids) {
-            stop[0] = true;
-        }
+        stop.set(true);
         reader.join();
-        check("unloading", wrong[0] == 0, wrong[0] + " ids led to another class");
-        long stillThere = 0;
-        for (long[] some : ids) {
-            stillThere += stale(some, "no class has this name");
+        check("unloading", wrong.get() == 0, "a method was taken for another one");
+        check("unloading-counted", counted, "classes were loaded and not counted");
+        // What is freed may lie there as it was until somebody needs the memory, so the last round's methods do not count.
+        long same = judge();
+        check("unloaded", same >= 0 && same <= 200, same + " methods of unloaded classes are still there");
+        forget();
+    }
+
+    /** Methods that stay are the same as before, whatever the JVM does with them; redefinition makes others of them. */
+    static void redefining() throws Exception {
+        byte[] bytes = victimBytes();
+        Class<?> victim = new Loader(bytes).load();
+        Object instance = victim.getConstructor().newInstance();
+        remember(victim);
+        long methods = judge();
+        check("footprint-fresh", methods == 4, methods + " methods of 4");
+        System.gc();
+        for (int i = 0; i < 20000; i++) {
+            Arrays.asList(1, 2, 3).contains(4);
         }
-        check("unloaded", stillThere < 4, stillThere + " ids of unloaded classes still led somewhere");
+        check("footprint-later", judge() == methods, "a method is no longer itself");
+        long before = classesLoaded();
+        check("redefine", redefine(victim, bytes), "see above");
+        check("redefine-counted", before < 0 || classesLoaded() > before, "a redefinition is not counted");
+        forget();
+        remember(victim);
+        check("footprint-redefined", judge() == methods, "a redefined method is no longer itself");
+        check("methods-redefined", verifyMethods("redefined"), "see above");
+        forget();
+        if (instance.getClass() != victim) {
+            throw new IllegalStateException("the redefined class is held to here");
+        }
+    }
+
+    static void names() {
+        Supplier<String> lambda = () -> "x";
+        Supplier<String> other = () -> "y";
+        String name = readableName(lambda.getClass());
+        check("name-lambda", name.equals("HotspotProbe$$Lambda"), name);
+        check("name-lambdas", readableName(other.getClass()).equals(name), readableName(other.getClass()));
+        Object proxy = Proxy.newProxyInstance(HotspotProbe.class.getClassLoader(), new Class<?>[] {Greeter.class}, (p, m, a) -> "hi");
+        String raw = proxy.getClass().getName().replace('.', '/');
+        check("name-proxy", readableName(proxy.getClass()).equals(raw), raw);
+        check("name-plain", readableName(Color.class).equals("HotspotProbe$Color"), readableName(Color.class));
+        check("names", readableNames(), "see above");
     }
 
     static void threads() throws Exception {
@@ -224,11 +277,8 @@ public final class HotspotProbe {
         System.load(args[0]);
         makeClasses();
         check("methods", verifyMethods("all"), "see above");
-        byte[] bytes = victimBytes();
-        Class<?> victim = new Loader(bytes).load();
-        victim.getConstructor().newInstance();
-        check("redefine", redefine(victim, bytes), "see above");
-        check("methods-redefined", verifyMethods("redefined"), "see above");
+        names();
+        redefining();
         unloading();
         for (long seed = 1; seed <= 8; seed++) {
             check("garbage-" + seed, garbage(seed), "see above");
@@ -238,9 +288,6 @@ public final class HotspotProbe {
         info(args);
         debugNonSafepoints(args[1].equals("chosen"));
         check("methods-last", verifyMethods("last"), "see above");
-        if (victim.getName().isEmpty()) {
-            throw new IllegalStateException("the redefined class is held to here");
-        }
         System.out.println(failures == 0 ? "verdict: good" : "verdict: " + failures + " FAILED");
         System.exit(failures == 0 ? 0 : 1);
     }

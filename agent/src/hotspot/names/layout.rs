@@ -87,6 +87,16 @@ impl Layout {
         layout.check()
     }
 
+    /// Where a constant pool keeps the entry of that index.
+    pub(super) fn pool_slot(&self, pool: u64, index: u16) -> u64 {
+        pool + self.pool_size + u64::from(index) * 8
+    }
+
+    /// A symbol's length in bytes, of what was loaded as its length.
+    pub(super) fn symbol_bytes(&self, length: [u8; 4]) -> u32 {
+        u32::from_le_bytes(length) >> self.symbol_length_shift
+    }
+
     /// Every field lies inside of its structure, so that what follows can index without a check of its own.
     fn check(self) -> Result<Layout, Declined> {
         let inside = |offset: u64, width: u64, size: u64| {

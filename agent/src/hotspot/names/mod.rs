@@ -1,18 +1,35 @@
-//! From a `jmethodID` to the method's class, name, signature and lines.
+//! From the address of HotSpot's `Method` to the method's class, name, signature and lines.
 //!
-//! Up to JDK 25 a `jmethodID` is a pointer to a pointer to HotSpot's `Method`. What the profiler holds is often stale: the class may
-//! have been unloaded since the sample, and JVMTI calls on such an id end the JVM (JDK-8313816). So nothing is called here; the
-//! structures are read through [`SafeReader`], each link is checked against what it must be, and at the end the way from the id is
-//! read once more, so that a method that was freed meanwhile is not taken for another.
+//! The class may have been unloaded since the sample, and JVMTI calls on the `jmethodID` of such a method end the JVM
+//! (JDK-8313816). So nothing is called here; the structures are read through [`SafeReader`], each link is checked against what it
+//! must be, and at the end the way from the method is looked at once more, so that one that was freed meanwhile is not taken for
+//! another.
+//!
+//! # What remains uncertain
+//!
+//! A method's memory is given back when its class is unloaded, or some time after the class was redefined, and the next class may
+//! get it. [`MethodResolver::still_is`] tells the two apart, and as no method comes to lie anywhere without a class being loaded,
+//! [`MethodResolver::classes_loaded`] tells when to ask. But a sample is older than the look at its methods, by a tenth of a second
+//! at most. What was freed in that time and is not known from before has no name any more; what was freed **and** taken by another
+//! method in that time gets the other one's name. A method that the JVM makes without a class, as it does for the intrinsics of
+//! method handles, is not announced.
 
+#[cfg(test)]
+pub(crate) mod fake;
+mod footprint;
 mod layout;
+mod readable;
 mod symbols;
 
 use super::line_numbers::LineNumbers;
 use super::memory::{Load, SafeReader};
+use super::perf_data::{Counter, PerfData};
 use super::vm_structs::VmStructs;
 use super::{Declined, JavaVersion};
+pub use footprint::Footprint;
+use footprint::Header;
 use layout::{Layout, MAX_STRUCTURE_BYTES};
+pub use readable::readable;
 use symbols::{is_class_name, is_method_descriptor, is_method_name, text};
 
 /// The modifiers that JVMTI and JFR show; the JVM keeps others of its own in the same word (source: `jvm.h`,
@@ -41,6 +58,8 @@ pub struct MethodDescription {
     pub has_compiled_code: bool,
     /// Its lines; empty when the class was compiled without.
     pub line_numbers: LineNumbers,
+    /// What tells it from another one that comes to lie in its place.
+    pub footprint: Footprint,
 }
 
 impl MethodDescription {
@@ -50,26 +69,14 @@ impl MethodDescription {
     }
 }
 
-/// Why a method id leads to no method.
+/// Why an address leads to no method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// The id is null.
-    #[error("null_id")]
-    NullId,
-    /// The id cannot be a pointer to a pointer.
-    #[error("malformed_id")]
-    MalformedId,
-    /// The id points to memory that is not mapped.
-    #[error("unreadable_id")]
-    UnreadableId,
-    /// The id's class has been unloaded: the JVM has cleared it.
-    #[error("unloaded")]
-    Unloaded,
-    /// What the id points to cannot be the address of a method.
+    /// It cannot be the address of a method.
     #[error("malformed_method")]
     MalformedMethod,
-    /// The method is not mapped: its class has been unloaded, or the id never was one.
+    /// The method is not mapped: its class has been unloaded, or there never was one.
     #[error("unreadable_method")]
     UnreadableMethod,
     /// The method's unchanging part is not what it must be.
@@ -94,11 +101,7 @@ pub enum ResolveError {
 
 impl ResolveError {
     /// Every reason, in the order of [`ResolveError::index`]: a counter each.
-    pub const ALL: [ResolveError; 12] = [
-        ResolveError::NullId,
-        ResolveError::MalformedId,
-        ResolveError::UnreadableId,
-        ResolveError::Unloaded,
+    pub const ALL: [ResolveError; 8] = [
         ResolveError::MalformedMethod,
         ResolveError::UnreadableMethod,
         ResolveError::BadConstMethod,
@@ -121,12 +124,18 @@ struct Structure {
 }
 
 impl Structure {
+    fn empty() -> Structure {
+        Structure {
+            bytes: [0; MAX_STRUCTURE_BYTES as usize],
+        }
+    }
+
     fn read(reader: &SafeReader, address: u64, size: u64) -> Option<Structure> {
-        let mut bytes = [0; MAX_STRUCTURE_BYTES as usize];
+        let mut structure = Structure::empty();
         reader
-            .read_bytes(address, &mut bytes[..size as usize])
+            .read_bytes(address, &mut structure.bytes[..size as usize])
             .ok()?;
-        Some(Structure { bytes })
+        Some(structure)
     }
 
     fn number(&self, offset: u64, size: u64) -> u64 {
@@ -142,145 +151,112 @@ impl Structure {
 pub struct MethodResolver {
     reader: SafeReader,
     layout: Layout,
+    /// How many classes the JVM has loaded, archived ones apart, which bring no new methods.
+    classes_loaded: Option<Counter>,
+    raw_names: bool,
 }
 
 impl MethodResolver {
-    /// Takes the layout of everything on the way from the tables.
+    /// Takes the layout of everything on the way from the tables. From `VMInit` on it also finds the JVM's count of classes, unless
+    /// that is off (`-XX:-UsePerfData`).
     ///
     /// # Errors
     ///
-    /// [`Declined`] with the missing piece. From JDK 26 on (JDK-8268406) a method id is no pointer any more.
+    /// [`Declined`] with the piece that the tables lack. Of a version that is not known yet nothing else is asked.
     pub fn new(vm: &VmStructs, version: JavaVersion) -> Result<MethodResolver, Declined> {
-        if version.feature > 25 {
-            return Err(Declined::Version(
-                version.feature,
-                "a jmethodID is no pointer there",
-            ));
-        }
-        if !version.is_known() {
-            return Err(Declined::Version(
-                version.feature,
-                "its methods are laid out in another way",
-            ));
-        }
+        let reader = SafeReader::new()?;
         Ok(MethodResolver {
-            reader: SafeReader::new()?,
             layout: Layout::new(vm, version)?,
+            classes_loaded: PerfData::read(vm, &reader)
+                .ok()
+                .and_then(|counters| counters.counter("java.cls.loadedClasses")),
+            raw_names: false,
+            reader,
         })
     }
 
-    /// Describes the method behind a `jmethodID`, whatever the id is: valid, stale, null or garbage.
-    ///
-    /// # Errors
-    ///
-    /// [`ResolveError`]; no id makes it fail in another way. Memory that was freed and used anew for another method in the same
-    /// place cannot be told from that method.
-    pub fn describe(&self, id: u64) -> Result<MethodDescription, ResolveError> {
-        if id == 0 {
-            return Err(ResolveError::NullId);
-        }
-        if !is_pointer(id) {
-            return Err(ResolveError::MalformedId);
-        }
-        let method = self
-            .reader
-            .read_u64(id)
-            .map_err(|_| ResolveError::UnreadableId)?;
-        // The JVM clears the ids of an unloaded class with null, 8 with the number 55.
-        if method < LOWEST_ADDRESS {
-            return Err(ResolveError::Unloaded);
-        }
-        self.describe_through(Some(id), method)
+    /// Whether descriptions give the names of classes as the JVM has them, and not their [`readable`] part.
+    pub fn with_raw_names(self, raw_names: bool) -> MethodResolver {
+        MethodResolver { raw_names, ..self }
     }
 
-    /// Whether the JIT has compiled code for the method at this moment; `None` when the id leads nowhere.
-    pub fn has_compiled_code(&self, id: u64) -> Option<bool> {
-        let method = is_pointer(id).then(|| self.reader.read_u64(id).ok())??;
-        let code = is_pointer(method)
-            .then(|| self.reader.read_u64(method + self.layout.method_code).ok())??;
+    /// How many classes have been loaded so far, those that were redefined among them. As long as the number stays, no address has
+    /// got another method. `None` when this JVM does not count.
+    pub fn classes_loaded(&self) -> Option<i64> {
+        self.classes_loaded?.value(&self.reader).ok()
+    }
+
+    /// Whether the JIT has compiled code for the method at this moment; `None` when there is nothing to read.
+    pub fn has_compiled_code(&self, address: u64) -> Option<bool> {
+        let code = is_pointer(address)
+            .then(|| self.reader.read_u64(address + self.layout.method_code).ok())??;
         Some(code != 0)
     }
 
-    /// Describes the method at a `Method*`.
+    /// Describes the method at that address, whatever the address is: of a method, of one that is gone, null or garbage.
     ///
     /// # Errors
     ///
-    /// As [`MethodResolver::describe`].
+    /// [`ResolveError`]; no address makes it fail in another way. Memory that was freed and used anew for another method in the same
+    /// place cannot be told from that method: see [`MethodResolver::still_is`].
     pub fn describe_method(&self, address: u64) -> Result<MethodDescription, ResolveError> {
-        self.describe_through(None, address)
-    }
-
-    fn describe_through(
-        &self,
-        id: Option<u64>,
-        address: u64,
-    ) -> Result<MethodDescription, ResolveError> {
         let layout = &self.layout;
         if !is_pointer(address) {
             return Err(ResolveError::MalformedMethod);
         }
         let method = Structure::read(&self.reader, address, layout.method_size)
             .ok_or(ResolveError::UnreadableMethod)?;
-        let const_method = self.const_method(method.number(layout.method_const_method, 8))?;
-        let names = self.names(&const_method)?;
-        let line_numbers = self.line_numbers(&const_method)?;
+        let const_method = method.number(layout.method_const_method, 8);
+        let header = self.const_method(const_method)?;
+        let names = self.names(&header)?;
+        let tables = self.tables(const_method, &header)?;
+        let line_numbers = if header.has_line_numbers {
+            LineNumbers::decode(&tables, layout.numbers).ok_or(ResolveError::BadLineNumbers)?
+        } else {
+            LineNumbers::default()
+        };
+        let footprint = names.footprint(const_method, header, &tables);
 
         let access_flags =
             method.number(layout.method_access_flags, layout.access_flags_size) as u32;
+        let class_name = text(&names.class_name);
         let description = MethodDescription {
-            class_name: names.class_name,
-            name: names.name,
-            descriptor: names.descriptor,
+            class_name: if self.raw_names {
+                class_name
+            } else {
+                readable(&class_name).to_owned()
+            },
+            name: text(&names.name),
+            descriptor: text(&names.descriptor),
             modifiers: access_flags & MODIFIERS,
             is_native: access_flags & ACC_NATIVE != 0,
             has_compiled_code: method.number(layout.method_code, 8) != 0,
             line_numbers,
+            footprint,
         };
-        // A redefinition gives the id another method; this method keeps its unchanging part while it lives.
-        let (mut method_now, mut const_method_now) = ([0; 8], [0; 8]);
-        let mut loads = [
-            load(address + layout.method_const_method, &mut const_method_now),
-            load(id.unwrap_or_default(), &mut method_now),
-        ];
-        let count = if id.is_some() { 2 } else { 1 };
-        let readable = self.reader.read_batch(&mut loads[..count]).is_ok();
-        let same_method = id.is_none() || u64::from_le_bytes(method_now) == address;
-        if readable && same_method && u64::from_le_bytes(const_method_now) == const_method.address {
-            Ok(description)
-        } else {
-            Err(ResolveError::Changed)
+        // A method keeps its unchanging part while it lives.
+        match self.reader.read_u64(address + layout.method_const_method) {
+            Ok(const_method_now) if const_method_now == const_method => Ok(description),
+            _ => Err(ResolveError::Changed),
         }
     }
 
-    fn const_method(&self, address: u64) -> Result<ConstMethod, ResolveError> {
+    fn const_method(&self, address: u64) -> Result<Header, ResolveError> {
         let layout = &self.layout;
         if !is_pointer(address) {
             return Err(ResolveError::BadConstMethod);
         }
-        let header = Structure::read(&self.reader, address, layout.const_method_size)
+        let structure = Structure::read(&self.reader, address, layout.const_method_size)
             .ok_or(ResolveError::BadConstMethod)?;
-        let const_method = ConstMethod {
-            address,
-            pool: header.number(layout.const_method_constants, 8),
-            bytes: header.number(layout.const_method_words, 4) * 8,
-            code_bytes: header.number(layout.const_method_code_size, 2),
-            has_line_numbers: header
-                .number(layout.const_method_flags, layout.const_method_flags_size)
-                as u32
-                & layout.has_line_numbers
-                != 0,
-            name_index: header.number(layout.const_method_name_index, 2),
-            signature_index: header.number(layout.const_method_signature_index, 2),
-        };
-        let least = layout.const_method_size + const_method.code_bytes;
-        if (least..=MAX_CONST_METHOD_BYTES).contains(&const_method.bytes) {
-            Ok(const_method)
+        let header = Header::of(layout, &structure);
+        if (header.tables(layout)..=MAX_CONST_METHOD_BYTES).contains(&header.bytes) {
+            Ok(header)
         } else {
             Err(ResolveError::BadConstMethod)
         }
     }
 
-    fn names(&self, const_method: &ConstMethod) -> Result<Names, ResolveError> {
+    fn names(&self, const_method: &Header) -> Result<Names, ResolveError> {
         let layout = &self.layout;
         let bad_pool = ResolveError::BadConstantPool;
         if !is_pointer(const_method.pool) {
@@ -292,15 +268,16 @@ impl MethodResolver {
         let tags = pool.number(layout.pool_tags, 8);
         let holder = pool.number(layout.pool_holder, 8);
         let indices = [const_method.name_index, const_method.signature_index];
-        if indices.iter().any(|&index| index == 0 || index >= length) || !is_pointer(tags) {
+        let is_index = |&index: &u16| index != 0 && u64::from(index) < length;
+        if !indices.iter().all(is_index) || !is_pointer(tags) {
             return Err(bad_pool);
         }
         if !is_pointer(holder) {
             return Err(ResolveError::BadClass);
         }
 
-        let slot = |index: u64| const_method.pool + layout.pool_size + index * 8;
-        let tag = |index: u64| tags + layout.tags_data + index;
+        let slot = |index: u16| layout.pool_slot(const_method.pool, index);
+        let tag = |index: u16| tags + layout.tags_data + u64::from(index);
         let mut tags_length = [0; 4];
         let (mut name_tag, mut signature_tag) = ([0], [0]);
         let (mut name, mut signature, mut class_name) = ([0; 8], [0; 8], [0; 8]);
@@ -334,9 +311,11 @@ impl MethodResolver {
             return Err(ResolveError::BadSymbol);
         }
         Ok(Names {
-            class_name: text(&class_name),
-            name: text(&name),
-            descriptor: text(&descriptor),
+            holder,
+            symbols,
+            class_name,
+            name,
+            descriptor,
         })
     }
 
@@ -356,9 +335,7 @@ impl MethodResolver {
             load.address = address + layout.symbol_length;
         }
         self.reader.read_batch(&mut loads).map_err(|_| bad)?;
-        let mut bodies = lengths.map(|length| {
-            vec![0; (u32::from_le_bytes(length) >> layout.symbol_length_shift) as usize]
-        });
+        let mut bodies = lengths.map(|length| vec![0; layout.symbol_bytes(length) as usize]);
         let mut loads = bodies.each_mut().map(|body| Load {
             address: 0,
             into: body.as_mut_slice(),
@@ -370,35 +347,43 @@ impl MethodResolver {
         Ok(bodies)
     }
 
-    fn line_numbers(&self, const_method: &ConstMethod) -> Result<LineNumbers, ResolveError> {
+    /// All that follows the bytecodes, the table of line numbers first; empty when there is no such table.
+    fn tables(&self, address: u64, const_method: &Header) -> Result<Vec<u8>, ResolveError> {
         if !const_method.has_line_numbers {
-            return Ok(LineNumbers::default());
+            return Ok(Vec::new());
         }
-        // The table follows the bytecodes, which follow the structure.
-        let before = self.layout.const_method_size + const_method.code_bytes;
-        let mut table = vec![0; (const_method.bytes - before) as usize];
+        let before = const_method.tables(&self.layout);
+        let mut tables = vec![0; (const_method.bytes - before) as usize];
         self.reader
-            .read_bytes(const_method.address + before, &mut table)
+            .read_bytes(address + before, &mut tables)
             .map_err(|_| ResolveError::BadConstMethod)?;
-        LineNumbers::decode(&table, self.layout.numbers).ok_or(ResolveError::BadLineNumbers)
+        Ok(tables)
     }
 }
 
-struct ConstMethod {
-    address: u64,
-    pool: u64,
-    /// All of it: the structure, the bytecodes, and the tables behind them.
-    bytes: u64,
-    code_bytes: u64,
-    has_line_numbers: bool,
-    name_index: u64,
-    signature_index: u64,
+/// The bytes of a method's three symbols, and where they were found.
+struct Names {
+    holder: u64,
+    symbols: [u64; 3],
+    class_name: Vec<u8>,
+    name: Vec<u8>,
+    descriptor: Vec<u8>,
 }
 
-struct Names {
-    class_name: String,
-    name: String,
-    descriptor: String,
+impl Names {
+    fn footprint(&self, const_method: u64, header: Header, tables: &[u8]) -> Footprint {
+        let texts = [&self.class_name, &self.name, &self.descriptor].map(Vec::as_slice);
+        Footprint {
+            const_method,
+            header,
+            holder: self.holder,
+            symbols: self.symbols,
+            // A symbol has 65,535 bytes at most.
+            symbol_bytes: texts.map(|text| text.len() as u16),
+            table_bytes: tables.len() as u32,
+            hash: footprint::hash(texts.into_iter().chain([tables])),
+        }
+    }
 }
 
 fn load(address: u64, into: &mut [u8]) -> Load<'_> {

@@ -14,8 +14,9 @@ fn wrong_words_are_said_in_one_line_each() {
         ("period=", format!("option period=: has no value; {period}")),
         ("period", format!("option period: has no value; {period}")),
         ("stackdepth=0", "option stackdepth=0: is too small; it takes a whole number from 1 to 8192".to_owned()),
+        ("names=long", "option names=long: is no manner of names; it takes readable or raw".to_owned()),
         ("dialect=jfr", "option dialect=jfr: is no dialect; it takes datakit or jdk".to_owned()),
-        ("walker=fp", "option walker=fp: is no walker; it takes vm or agct".to_owned()),
+        ("walker=fp", "option walker=fp: is no walker; it takes vm, agct or both".to_owned()),
         (
             "url=localhost:9529",
             "option url=localhost:9529: does not begin with http:// or https://; it takes DataKit's address such as \
@@ -33,7 +34,7 @@ fn wrong_words_are_said_in_one_line_each() {
         (
             "=x",
             "option =x: unknown option; there are service, env, version, host, tags, period, url, file, event, \
-             interval, dialect, walker, stackdepth, spool, shutdown_flush, library_type, debugdir, log, loglevel, strict"
+             interval, dialect, walker, stackdepth, names, spool, shutdown_flush, library_type, debugdir, log, loglevel, strict"
                 .to_owned(),
         ),
     ] {
@@ -50,10 +51,6 @@ fn remarks_are_held_against_nobody() {
         (
             "alloc=512k",
             "option alloc=512k: not in this version yet; it has no effect",
-        ),
-        (
-            "walker=vm",
-            "option walker=vm: not in this version yet; agct is used",
         ),
         (
             "period=10,period=20",

@@ -73,6 +73,7 @@ fn every_option_has_its_own_variable() {
             ("JPROF_DIALECT", "jdk"),
             ("JPROF_WALKER", "agct"),
             ("JPROF_STACKDEPTH", "7"),
+            ("JPROF_NAMES", "raw"),
             ("JPROF_SPOOL", r"/s\,t"),
             ("JPROF_SHUTDOWN_FLUSH", "1s"),
             ("JPROF_LIBRARY_TYPE", "l"),
@@ -91,7 +92,9 @@ fn every_option_has_its_own_variable() {
         event: Event::None,
         interval: Duration::from_millis(20),
         dialect: Dialect::Jdk,
+        walker: Walker::Agct,
         stack_depth: 7,
+        names: Names::Raw,
         // Only the agent string has escapes.
         spool: Some(PathBuf::from(r"/s\,t")),
         shutdown_flush: Duration::from_secs(1),

@@ -73,7 +73,7 @@ fn nothing_given_is_the_default() {
 #[test]
 fn every_option_in_one_string() {
     let parsed = parse(
-        r"service=a\,b,env=prod,version=1.2,host=h,tags=team:x;zone:a\;b,period=2m,url=https://dk:9529,file=%t.jfr,event=ctimer,interval=1ms,dialect=jdk,walker=agct,stackdepth=100,spool=/s p,shutdown_flush=0,library_type=async_profiler,debugdir=/d;/e,log=/var/log/j.log,loglevel=info,strict=on",
+        r"service=a\,b,env=prod,version=1.2,host=h,tags=team:x;zone:a\;b,period=2m,url=https://dk:9529,file=%t.jfr,event=ctimer,interval=1ms,dialect=jdk,walker=agct,stackdepth=100,names=raw,spool=/s p,shutdown_flush=0,library_type=async_profiler,debugdir=/d;/e,log=/var/log/j.log,loglevel=info,strict=on",
         &NoSources,
     );
     assert_eq!(parsed.complaints, []);
@@ -93,6 +93,7 @@ fn every_option_in_one_string() {
         dialect: Dialect::Jdk,
         walker: Walker::Agct,
         stack_depth: 100,
+        names: Names::Raw,
         spool: Some(PathBuf::from("/s p")),
         shutdown_flush: Duration::ZERO,
         library_type: "async_profiler".into(),

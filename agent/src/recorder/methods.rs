@@ -1,0 +1,221 @@
+//! The methods that a chunk refers to, by the address of the JVM's `Method`.
+//!
+//! An address stands for a method only until its class is unloaded or redefined. So what is known of an address is compared with
+//! what lies there, once in each [`Epoch`] in which a sample names it.
+
+use std::collections::hash_map::Entry;
+use std::fs::File;
+use std::io::BufWriter;
+
+use jfr_writer::{ChunkWriter, ClassRef, Frame, FrameKind, MethodId, MethodRef};
+use jprof_signal_safe::walker::{self, FrameType};
+use rustc_hash::FxHashMap;
+
+use super::naming::{Epoch, Naming};
+use crate::hotspot::line_numbers::LineNumbers;
+use crate::hotspot::names::{Footprint, MethodDescription};
+
+/// What a chunk is written with.
+pub(super) type Writer = ChunkWriter<BufWriter<File>>;
+
+/// Methods and labels that have an id in the chunk.
+#[derive(Debug, Default)]
+pub(super) struct Methods {
+    known: FxHashMap<usize, KnownMethod>,
+    labels: Labels,
+}
+
+#[derive(Debug)]
+struct KnownMethod {
+    id: MethodId,
+    lines: LineNumbers,
+    /// `None` where there was nothing to read.
+    footprint: Option<Footprint>,
+    /// Since when it is this method.
+    since: Epoch,
+    /// The last epoch in which it was compared with what lies at its address.
+    checked: Epoch,
+    guess: Guess,
+}
+
+/// How a method runs, for walkers that cannot tell.
+#[derive(Clone, Copy, Debug)]
+struct Guess {
+    kind: FrameKind,
+    /// The drain in which it was made.
+    made: u64,
+}
+
+impl Methods {
+    /// The frame as the chunk has it.
+    pub(super) fn frame(
+        &mut self,
+        frame: walker::Frame,
+        naming: &mut Naming,
+        writer: &mut Writer,
+    ) -> Frame {
+        let method = self.known(frame.method, naming, writer);
+        let kind = match frame.position.frame_type() {
+            FrameType::Interpreted => FrameKind::Interpreted,
+            FrameType::C1 => FrameKind::C1,
+            FrameType::C2 => FrameKind::Jit,
+            FrameType::Inlined => FrameKind::Inlined,
+            FrameType::Native => FrameKind::Native,
+            FrameType::Unknown => method.guess(frame.method, naming),
+        };
+        let index = frame.position.bytecode_index().map(i32::from);
+        Frame {
+            method: method.id,
+            line: index
+                .and_then(|index| method.lines.line(index))
+                .map_or(0, u32::from),
+            bytecode_index: index.unwrap_or(0),
+            kind,
+        }
+    }
+
+    /// Whether that address has led to the same method since an epoch.
+    pub(super) fn same_since(
+        &mut self,
+        epoch: Epoch,
+        address: usize,
+        naming: &mut Naming,
+        writer: &mut Writer,
+    ) -> bool {
+        self.known(address, naming, writer).since <= epoch
+    }
+
+    fn known(
+        &mut self,
+        address: usize,
+        naming: &mut Naming,
+        writer: &mut Writer,
+    ) -> &mut KnownMethod {
+        match self.known.entry(address) {
+            Entry::Occupied(entry) => {
+                let method = entry.into_mut();
+                if method.checked != naming.epoch() {
+                    method.check(address, naming, writer);
+                }
+                method
+            }
+            Entry::Vacant(entry) => entry.insert(match naming.describe(address) {
+                Some(found) => KnownMethod::new(found, naming, writer),
+                None => KnownMethod::unknown(self.labels.id("[unknown_method]", writer), naming),
+            }),
+        }
+    }
+
+    /// A frame that is no Java method: a reason, a VM thread or a library.
+    pub(super) fn label(&mut self, label: &str, writer: &mut Writer) -> Frame {
+        Frame {
+            method: self.labels.id(label, writer),
+            line: 0,
+            bytecode_index: 0,
+            kind: FrameKind::Native,
+        }
+    }
+}
+
+impl KnownMethod {
+    fn new(found: MethodDescription, naming: &Naming, writer: &mut Writer) -> Self {
+        let class = writer.class(&ClassRef {
+            name: &found.class_name,
+            modifiers: 0,
+        });
+        let id = writer.method(&MethodRef {
+            class,
+            name: &found.name,
+            descriptor: &found.descriptor,
+            modifiers: found.modifiers,
+            hidden: false,
+        });
+        let kind = match (found.is_native, found.has_compiled_code) {
+            (true, _) => FrameKind::Native,
+            (false, true) => FrameKind::Jit,
+            (false, false) => FrameKind::Interpreted,
+        };
+        Self {
+            id,
+            lines: found.line_numbers,
+            footprint: Some(found.footprint),
+            since: naming.epoch(),
+            checked: naming.epoch(),
+            guess: Guess {
+                kind,
+                made: naming.drain(),
+            },
+        }
+    }
+
+    fn unknown(id: MethodId, naming: &Naming) -> Self {
+        Self {
+            id,
+            lines: LineNumbers::default(),
+            footprint: None,
+            since: naming.epoch(),
+            checked: naming.epoch(),
+            guess: Guess {
+                kind: FrameKind::Interpreted,
+                made: naming.drain(),
+            },
+        }
+    }
+
+    /// Takes another method for it if that lies at its address now.
+    fn check(&mut self, address: usize, naming: &Naming, writer: &mut Writer) {
+        self.checked = naming.epoch();
+        if self
+            .footprint
+            .is_some_and(|footprint| naming.still_is(address, &footprint))
+        {
+            return;
+        }
+        // Where nothing lies any more the sample was taken before that: in the method that is known.
+        if let Some(found) = naming.describe_again(address) {
+            let now = Self::new(found, naming, writer);
+            let same = now.id == self.id && now.lines == self.lines;
+            let since = if same { self.since } else { now.since };
+            *self = Self { since, ..now };
+        }
+    }
+
+    /// What a method has compiled code for is probably run by that.
+    fn guess(&mut self, address: usize, naming: &Naming) -> FrameKind {
+        let Guess { kind, made } = self.guess;
+        if kind == FrameKind::Interpreted && made != naming.drain() {
+            self.guess.made = naming.drain();
+            if naming.has_compiled_code(address) {
+                self.guess.kind = FrameKind::Jit;
+            }
+        }
+        self.guess.kind
+    }
+}
+
+/// The ids of frames that are no Java methods.
+#[derive(Debug, Default)]
+struct Labels {
+    ids: FxHashMap<Box<str>, MethodId>,
+}
+
+impl Labels {
+    fn id(&mut self, label: &str, writer: &mut Writer) -> MethodId {
+        if let Some(&id) = self.ids.get(label) {
+            return id;
+        }
+        let class = writer.class(&ClassRef {
+            name: "",
+            modifiers: 0,
+        });
+        let id = writer.method(&MethodRef {
+            class,
+            name: label,
+            descriptor: "()V",
+            modifiers: 0x100,
+            hidden: false,
+        });
+        self.ids.insert(label.into(), id);
+        id
+    }
+}
