@@ -122,13 +122,6 @@ fn check_jvm(jvmti: Jvmti) -> Result<(), String> {
         }
         None => return Err(format!("the JVM's version {text} is not understood")),
     }
-    if let hotspot::version::AgctAdvice::Risky { bug, effect } =
-        hotspot::version::agct_advice(&text)
-    {
-        log::warn!(
-            "AsyncGetCallTrace of Java {text} has a rare bug ({bug}: {effect}); an update of the JDK mends it"
-        );
-    }
     Ok(())
 }
 

@@ -18,15 +18,24 @@ use object::{
 };
 
 /// What the handler's code may call: see `docs/signals.md`.
-const SYSTEM_CALLS: &[&str] = &["__errno_location", "clock_gettime", "ioctl", "syscall"];
+const SYSTEM_CALLS: &[&str] = &[
+    "__errno_location",
+    "clock_gettime",
+    "ioctl",
+    "sigaction",
+    "syscall",
+];
 
 /// What the compiler itself calls to copy and clear memory: async-signal-safe, without state.
 const COMPILERS_OWN: &[&str] = &["memcpy", "memmove", "memset"];
 
-/// Where the handler's code begins: the handler, and the walker, which it calls through a table.
+/// Where the handlers' code begins: the handlers, and the walkers, which the tick's calls through a table.
 const ENTRIES: &[&str] = &[
     "jprof_signal_safe::tick::on_signal",
-    "<jprof_signal_safe::walker::AgctWalker as jprof_signal_safe::walker::Walker>::walk",
+    "jprof_signal_safe::guard::on_fault",
+    "<jprof_signal_safe::walker::agct::AgctWalker as jprof_signal_safe::walker::Walker>::walk",
+    "<jprof_signal_safe::walker::hotspot::HotspotWalker as jprof_signal_safe::walker::Walker>::walk",
+    "<jprof_signal_safe::walker::judge::JudgedWalker as jprof_signal_safe::walker::Walker>::walk",
 ];
 
 /// Parts of the names of what allocates, unwinds or touches thread-local variables.

@@ -74,6 +74,40 @@ counters! {
     WalkDeoptimization => "walk_deoptimization",
     /// AsyncGetCallTrace -10 and whatever later JVMs add.
     WalkOther => "walk_other",
+    /// An address in the code cache that belongs to no code.
+    WalkUnknownCode => "walk_unknown_code",
+    /// The caller of a stub, or of a method that builds or leaves its frame, not found.
+    WalkNoReturnAddress => "walk_no_return_address",
+    /// A frame outside of the thread's stack.
+    WalkOutOfStack => "walk_out_of_stack",
+    /// An interpreted frame that holds no method.
+    WalkBrokenInterpreted => "walk_broken_interpreted",
+    /// A compiled frame whose return address leads nowhere.
+    WalkBrokenCompiled => "walk_broken_compiled",
+    /// A frame by which the VM called Java, without what lies below it.
+    WalkBrokenEntry => "walk_broken_entry",
+    /// Java code in a function outside that has not said where it was called from.
+    WalkNoAnchor => "walk_no_Java_anchor",
+    /// A load that failed.
+    WalkFault => "walk_fault",
+    /// Too many frames, or too much time.
+    WalkTooLong => "walk_too_long",
+    /// Too many walks at once.
+    WalkNoGuard => "walk_no_guard",
+    /// `walker=both`: stacks that AsyncGetCallTrace found, too.
+    Judged => "judged",
+    /// Of those, the ones that differ in the bytecode index of an interpreted leaf alone.
+    JudgedLeafIndex => "judged_leaf_index",
+    /// Of those, the ones in which AsyncGetCallTrace's stack ends earlier.
+    JudgedCut => "judged_cut",
+    /// Of those, the ones with a method more that is being entered.
+    JudgedEntered => "judged_entered",
+    /// Of those, the ones in which AsyncGetCallTrace names a method that has called the VM by the instruction behind the call.
+    JudgedBehindCall => "judged_behind_call",
+    /// Of those, the ones that differ because a compiled method was building or leaving its frame.
+    JudgedLeafInMotion => "judged_leaf_in_motion",
+    /// Of those, the ones that differ otherwise.
+    JudgedDifferent => "judged_different",
 }
 
 /// The counters of a session.

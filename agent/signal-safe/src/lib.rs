@@ -21,6 +21,8 @@ mod interleavings;
 pub mod arch;
 pub mod clock;
 pub mod counters;
+#[cfg(target_arch = "x86_64")]
+pub mod guard;
 pub mod record;
 pub mod ring;
 pub mod stripes;

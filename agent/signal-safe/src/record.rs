@@ -8,11 +8,11 @@
 //! | 3 | weight (32 bits, intervals), frame count (32) |
 //! | 4 | program counter |
 //! | 5 | nanoseconds since the thread's previous sample |
-//! | 6 … | a method per frame, leaf first, then the bytecode indices, two a word |
+//! | 6 … | a method per frame, leaf first, then the positions in them, two a word |
 
 use crate::ring::Reservation;
 use crate::threads::ThreadKey;
-use crate::walker::{Failure, Frame};
+use crate::walker::{Failure, Frame, Position};
 
 /// Words before the frames.
 pub const HEADER_WORDS: u64 = 6;
@@ -44,11 +44,14 @@ pub struct RecordHead {
     pub span_nanos: u64,
     /// Whether frames were cut.
     pub truncated: bool,
-    /// Why there are no Java frames.
+    /// Whether the thread was outside of Java code.
+    pub outside: bool,
+    /// Why there are no Java frames, or why they are not all.
     pub failure: Failure,
 }
 
 const TRUNCATED: u64 = 1 << 40;
+const OUTSIDE: u64 = 1 << 41;
 
 /// Words of a record with `frames` frames.
 #[inline]
@@ -61,7 +64,7 @@ pub const fn length_in_words(frames: u32) -> u64 {
 #[inline]
 pub fn write(mut room: Reservation<'_>, head: &RecordHead, frames: &[Frame]) {
     let count = frames.len() as u32;
-    let flags = if head.truncated { TRUNCATED } else { 0 };
+    let flags = if head.truncated { TRUNCATED } else { 0 } | if head.outside { OUTSIDE } else { 0 };
     room.push(
         length_in_words(count)
             | ((head.kind as u64) << 32)
@@ -79,18 +82,18 @@ pub fn write(mut room: Reservation<'_>, head: &RecordHead, frames: &[Frame]) {
     let mut pairs = frames.chunks_exact(2);
     for pair in &mut pairs {
         if let [low, high] = pair {
-            room.push(pack(low.bci, high.bci));
+            room.push(pack(low.position, high.position));
         }
     }
     if let [last] = pairs.remainder() {
-        room.push(pack(last.bci, 0));
+        room.push(pack(last.position, Position::default()));
     }
     room.commit();
 }
 
 #[inline]
-const fn pack(low: i32, high: i32) -> u64 {
-    low.cast_unsigned() as u64 | ((high.cast_unsigned() as u64) << 32)
+const fn pack(low: Position, high: Position) -> u64 {
+    low.to_bits() as u64 | ((high.to_bits() as u64) << 32)
 }
 
 /// A record as the recorder reads it.
@@ -99,7 +102,7 @@ pub struct RecordView<'a> {
     /// The fixed part.
     pub head: RecordHead,
     methods: &'a [u64],
-    indices: &'a [u64],
+    positions: &'a [u64],
 }
 
 impl<'a> RecordView<'a> {
@@ -111,8 +114,8 @@ impl<'a> RecordView<'a> {
             return None;
         };
         let count = (counts >> 32) as usize;
-        let (methods, indices) = frames.split_at_checked(count)?;
-        let indices = indices.get(..count.div_ceil(2))?;
+        let (methods, positions) = frames.split_at_checked(count)?;
+        let positions = positions.get(..count.div_ceil(2))?;
         let kind = match (first >> 32) as u8 {
             0 => RecordKind::Cpu,
             1 => RecordKind::ThreadEnd,
@@ -126,35 +129,35 @@ impl<'a> RecordView<'a> {
             program_counter,
             span_nanos,
             truncated: first & TRUNCATED != 0,
+            outside: first & OUTSIDE != 0,
             failure: Failure::from_code(((first >> 48) as u8).cast_signed()),
         };
         Some(Self {
             head,
             methods,
-            indices,
+            positions,
         })
     }
 
-    /// The frames, leaf first: (method, bytecode index).
-    pub fn frames(&self) -> impl ExactSizeIterator<Item = (usize, i32)> + use<'a> {
-        let indices = self.indices;
+    /// The frames, leaf first.
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame> + use<'a> {
+        let positions = self.positions;
         self.methods
             .iter()
             .enumerate()
             .map(move |(place, &method)| {
-                let pair = indices.get(place / 2).copied().unwrap_or(0);
-                let bci = if place % 2 == 0 {
-                    pair as u32
-                } else {
-                    (pair >> 32) as u32
-                };
-                (method as usize, bci.cast_signed())
+                let pair = positions.get(place / 2).copied().unwrap_or(0);
+                let half = if place % 2 == 0 { pair } else { pair >> 32 };
+                Frame {
+                    position: Position::from_bits(half as u32),
+                    method: method as usize,
+                }
             })
     }
 
     /// The words that identify the stack: equal words, equal stack.
     #[must_use]
     pub fn stack_words(&self) -> (&'a [u64], &'a [u64]) {
-        (self.methods, self.indices)
+        (self.methods, self.positions)
     }
 }

@@ -12,6 +12,9 @@ use crate::{arch, clock};
 /// Marks the values that jprof's timers carry in `si_value` (bits 48 to 63).
 const TIMER_TAG: usize = 0x6a70;
 
+/// Regular ticks between two looks at a thread's CPU clock.
+const MOST_UNREAD_TICKS: u32 = 15;
+
 /// Marks a period that only holds until the first tick; periods are far below it.
 const FIRST_PERIOD: u64 = 1 << 63;
 
@@ -82,6 +85,8 @@ pub struct ThreadSlot {
     claimed_nanos: AtomicU64,
     period_nanos: AtomicU64,
     last_tick_nanos: AtomicU64,
+    /// Ticks whose CPU time was taken for an interval without a look at the thread's clock, since the last look.
+    unread_ticks: AtomicU32,
     source: AtomicU64,
 }
 
@@ -126,6 +131,37 @@ impl ThreadSlot {
     #[must_use]
     pub fn claim_tick(&self, cpu_nanos: u64, interval_nanos: u64) -> u64 {
         self.claim_by(cpu_nanos, interval_nanos, tick_weight)
+    }
+
+    /// Claims one interval for a tick that came when the next was due, without a look at the thread's clock, which costs a
+    /// system call. False when the clock must be asked: the tick came early or late, ticks do not come once an interval, or
+    /// the last look is too long ago.
+    ///
+    /// An event's clock runs while its thread does, so ticks that follow each other by an interval of wall time are an interval
+    /// of CPU time apart; what that is off by in sum is found at the next look.
+    #[inline]
+    #[must_use]
+    pub fn claim_regular_tick(&self, since_last_nanos: u64, interval_nanos: u64) -> bool {
+        let quarter = interval_nanos / 4;
+        let is_regular = since_last_nanos >= interval_nanos - quarter
+            && since_last_nanos <= interval_nanos.saturating_add(quarter)
+            && self.period_nanos() == interval_nanos;
+        let unread = self.unread_ticks.load(Ordering::Relaxed);
+        if !is_regular || unread >= MOST_UNREAD_TICKS {
+            self.unread_ticks.store(0, Ordering::Relaxed);
+            return false;
+        }
+        self.unread_ticks.store(unread + 1, Ordering::Relaxed);
+        self.claimed_nanos
+            .fetch_add(interval_nanos, Ordering::Relaxed);
+        true
+    }
+
+    /// Makes the next tick look at the thread's clock.
+    #[inline]
+    pub fn look_at_clock_next(&self) {
+        self.unread_ticks
+            .store(MOST_UNREAD_TICKS, Ordering::Relaxed);
     }
 
     /// Claims the whole intervals among the unclaimed CPU time, and returns their number: what no
@@ -312,6 +348,7 @@ impl ThreadTable {
         slot.period_nanos.store(0, Ordering::Relaxed);
         slot.last_tick_nanos
             .store(clock::monotonic_nanos(), Ordering::Relaxed);
+        slot.unread_ticks.store(0, Ordering::Relaxed);
         slot.source
             .store(TickSource::None.pack(), Ordering::Relaxed);
         let generation = generation.wrapping_add(1);
@@ -461,6 +498,7 @@ mod tests {
                 claimed_nanos: AtomicU64::new(0),
                 period_nanos: AtomicU64::new(0),
                 last_tick_nanos: AtomicU64::new(0),
+                unread_ticks: AtomicU32::new(0),
                 source: AtomicU64::new(0),
             })
             .collect();
@@ -566,6 +604,27 @@ mod tests {
         slot.give_back(3, 100);
         assert_eq!(slot.claim_whole_intervals(499, 100), 2);
         assert_eq!(slot.claimed_nanos(), 400);
+    }
+
+    #[test]
+    fn ticks_that_come_when_due_need_no_clock_but_for_one_in_sixteen() {
+        let table = table();
+        let key = table.occupy(0, 1, 0).expect("free");
+        let slot = table.get(key).expect("in use");
+        slot.set_period_nanos(100);
+        let without = (0..32)
+            .filter(|_| slot.claim_regular_tick(110, 100))
+            .count();
+        assert_eq!(without, 30);
+        assert_eq!(slot.claimed_nanos(), 3_000);
+        // Late, early, and with another period: the clock is asked.
+        assert!(!slot.claim_regular_tick(126, 100));
+        assert!(!slot.claim_regular_tick(74, 100));
+        slot.set_period_nanos(200);
+        assert!(!slot.claim_regular_tick(100, 100));
+        assert_eq!(slot.claimed_nanos(), 3_000);
+        // What the ticks stood for too much or too little shows at the next look.
+        assert_eq!(slot.claim_tick(3_310, 100), 3);
     }
 
     #[test]

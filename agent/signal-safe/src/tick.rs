@@ -181,8 +181,13 @@ impl Sampler {
             set_period(slot, self.base_period_nanos);
         }
         let now = clock::monotonic_nanos();
-        let cpu = clock::thread_cpu_nanos();
-        let weight = slot.claim_tick(cpu, self.interval_nanos);
+        let since_last = now.saturating_sub(slot.last_tick_nanos());
+        let (weight, cpu_started) = if slot.claim_regular_tick(since_last, self.interval_nanos) {
+            (1, None)
+        } else {
+            let cpu = clock::thread_cpu_nanos();
+            (slot.claim_tick(cpu, self.interval_nanos), Some(cpu))
+        };
         if weight == 0 {
             self.counters.count(Counter::DropTooEarly);
         } else {
@@ -192,7 +197,7 @@ impl Sampler {
                 slot.give_back(weight, self.interval_nanos);
             }
         }
-        self.keep_application_going(slot, now, cpu);
+        self.keep_application_going(slot, now, cpu_started);
     }
 
     /// False when the sample could not be stored, which has been counted.
@@ -220,6 +225,7 @@ impl Sampler {
             program_counter: unsafe { arch::program_counter(ucontext) },
             span_nanos: now.saturating_sub(slot.last_tick_nanos()),
             truncated: outcome.truncated,
+            outside: outcome.outside,
             failure: outcome.failure,
         };
         let frames = stripe.ring_and_frames(outcome.frames);
@@ -275,6 +281,7 @@ impl Sampler {
             program_counter: 0,
             span_nanos,
             truncated: false,
+            outside: false,
             failure: Failure::NoJavaFrame,
         };
         self.store_in(stripe.ring(), &[], &head)
@@ -295,6 +302,16 @@ impl Sampler {
             Failure::ThreadExit => Counter::WalkThreadExit,
             Failure::Deoptimization => Counter::WalkDeoptimization,
             Failure::Other => Counter::WalkOther,
+            Failure::UnknownCode => Counter::WalkUnknownCode,
+            Failure::NoReturnAddress => Counter::WalkNoReturnAddress,
+            Failure::OutOfStack => Counter::WalkOutOfStack,
+            Failure::BrokenInterpreted => Counter::WalkBrokenInterpreted,
+            Failure::BrokenCompiled => Counter::WalkBrokenCompiled,
+            Failure::BrokenEntry => Counter::WalkBrokenEntry,
+            Failure::NoAnchor => Counter::WalkNoAnchor,
+            Failure::Fault => Counter::WalkFault,
+            Failure::TooLong => Counter::WalkTooLong,
+            Failure::NoGuard => Counter::WalkNoGuard,
         });
         if outcome.truncated {
             self.counters.count(Counter::WalkTruncated);
@@ -305,12 +322,17 @@ impl Sampler {
     /// would starve its thread. A thread whose ticks cost more than half of its period gets a
     /// longer one at once, and the old one back when its ticks are cheap again.
     #[inline]
-    fn keep_application_going(&self, slot: &ThreadSlot, started: u64, cpu_started: u64) {
+    fn keep_application_going(&self, slot: &ThreadSlot, started: u64, cpu_started: Option<u64>) {
         let period = slot.period_nanos();
         let base = self.base_period_nanos;
         let mut shortest = shortest_period_nanos(clock::monotonic_nanos().wrapping_sub(started));
         if shortest > period {
-            // The thread may have been descheduled in here: only its CPU time counts.
+            // The thread may have been descheduled in here: only its CPU time counts. Where this tick has not looked at it,
+            // the next one decides.
+            let Some(cpu_started) = cpu_started else {
+                slot.look_at_clock_next();
+                return;
+            };
             shortest = shortest_period_nanos(clock::thread_cpu_nanos().wrapping_sub(cpu_started));
         }
         if shortest > period {

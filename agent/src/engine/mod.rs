@@ -6,6 +6,7 @@
 //! time on the wrong stacks. A thread for which no descriptor is left gets a timer.
 
 mod cpu_timer;
+mod faults;
 mod perf_events;
 mod random;
 mod signal;
@@ -16,6 +17,7 @@ use jprof_signal_safe::threads::{ThreadKey, ThreadTable, TickSource};
 use jprof_signal_safe::tick::{TICK_OVERHEAD_NANOS, shortest_period_nanos};
 
 pub use cpu_timer::CpuTimers;
+pub use faults::FaultHandlers;
 pub use perf_events::PerfEvents;
 pub use signal::{Installed, TICK_SIGNAL, block_all_signals, current, install};
 

@@ -142,6 +142,34 @@ impl JavaThreads {
             .collect()
     }
 
+    /// The id of the method that mounts continuations; none before 21.
+    ///
+    /// # Safety
+    /// `env` is the calling thread's own.
+    #[must_use]
+    pub unsafe fn enter_special(&self, env: *mut JNIEnv) -> Option<usize> {
+        // SAFETY: see the module.
+        unsafe {
+            let functions = &(**env).v1_2;
+            let class = (functions.FindClass)(env, c"jdk/internal/vm/Continuation".as_ptr());
+            if class.is_null() {
+                clear_exception(env);
+                return None;
+            }
+            let id = (functions.GetStaticMethodID)(
+                env,
+                class,
+                c"enterSpecial".as_ptr(),
+                c"(Ljdk/internal/vm/Continuation;ZZ)V".as_ptr(),
+            );
+            if id.is_null() {
+                clear_exception(env);
+            }
+            (functions.DeleteLocalRef)(env, class);
+            (!id.is_null()).then_some(id as usize)
+        }
+    }
+
     /// From a `JavaThread*` to its `JNIEnv*`, in bytes.
     #[must_use]
     pub const fn env_distance(&self) -> usize {

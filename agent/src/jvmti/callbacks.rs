@@ -51,11 +51,19 @@ pub(crate) fn enable(jvmti: Jvmti) -> Result<(), JvmtiError> {
         sys::JVMTI_EVENT_VM_DEATH,
         sys::JVMTI_EVENT_THREAD_START,
         sys::JVMTI_EVENT_THREAD_END,
-        // AsyncGetCallTrace answers -1 unless somebody listens to ClassLoad.
-        sys::JVMTI_EVENT_CLASS_LOAD,
-        sys::JVMTI_EVENT_CLASS_PREPARE,
     ];
     events
+        .into_iter()
+        .try_for_each(|event| jvmti.notify(event, true))
+}
+
+/// Switches on the events that AsyncGetCallTrace needs: it answers -1 unless somebody listens to ClassLoad, and the ids of a
+/// class's methods are made when it is prepared.
+///
+/// # Errors
+/// The JVM's.
+pub(crate) fn watch_classes(jvmti: Jvmti) -> Result<(), JvmtiError> {
+    [sys::JVMTI_EVENT_CLASS_LOAD, sys::JVMTI_EVENT_CLASS_PREPARE]
         .into_iter()
         .try_for_each(|event| jvmti.notify(event, true))
 }

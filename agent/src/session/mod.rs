@@ -7,6 +7,7 @@
 
 mod memory;
 mod tags;
+mod walking;
 
 use std::io;
 use std::sync::Arc;
@@ -21,10 +22,9 @@ use jni_sys::{JNIEnv, JavaVM};
 use jprof_signal_safe::clock::{monotonic_nanos, process_cpu_nanos};
 use jprof_signal_safe::counters::Counters;
 use jprof_signal_safe::tick::{self, Sampler};
-use jprof_signal_safe::walker::{AgctWalker, Failure, Frame, Outcome, Walker};
+use jprof_signal_safe::walker::Walker;
 
 use crate::engine;
-use crate::hotspot::libjvm::Libjvm;
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::names::MethodResolver;
 use crate::hotspot::threads::ThreadReader;
@@ -43,6 +43,7 @@ static COUNTERS: Counters = Counters::new();
 pub struct Session {
     registry: &'static Registry,
     sampler: &'static Sampler,
+    fault_handlers: Option<engine::FaultHandlers>,
     stop_called: AtomicBool,
     /// Asks the recorder for the last seal.
     stopping: &'static AtomicBool,
@@ -64,21 +65,6 @@ const SEAL_TIMEOUT: Duration = Duration::from_millis(800);
 /// Orders on their way to the uploader; a wake-up that finds the queue full is not needed.
 const UPLOADER_ORDERS: usize = 16;
 
-/// A walker that takes no Java stacks: for a JVM without AsyncGetCallTrace.
-struct NoWalker;
-
-impl Walker for NoWalker {
-    #[allow(improper_ctypes_definitions)]
-    unsafe extern "C" fn walk(
-        &self,
-        _: &jprof_signal_safe::threads::ThreadSlot,
-        _: *mut std::ffi::c_void,
-        _: &mut [Frame],
-    ) -> Outcome {
-        Outcome::failed(Failure::Other)
-    }
-}
-
 impl Session {
     /// Starts to profile.
     ///
@@ -99,7 +85,20 @@ impl Session {
             .inspect_err(|reason| log::warn!("Java threads are not told apart: {reason}"))
             .ok();
         let hotspot = HotSpot::learn(jvmti);
-        let sampler = new_sampler(options, hotspot.walker(java.as_ref()))?;
+        let version_text = jvmti.system_property("java.vm.version").unwrap_or_default();
+        let walking = walking::choose(
+            options.walker,
+            &walking::Jvm {
+                structs: hotspot.structs.as_ref(),
+                version: hotspot.version,
+                version_text: &version_text,
+                java: java.as_ref(),
+                env,
+            },
+            &COUNTERS,
+        );
+        log::info!("stacks are taken by walker={}", walking.name);
+        let sampler = new_sampler(options, walking.walker)?;
         tick::publish(sampler);
         let choice = engine::choose(&options.event, sampler.base_period_nanos);
         let engine_name = choice.engine.as_ref().map_or("", engine::Engine::name);
@@ -111,7 +110,9 @@ impl Session {
         log::log!(level, "{}", choice.reason);
         let registry: &'static Registry =
             Box::leak(Box::new(Registry::new(sampler, choice.engine)));
-        make_method_ids(jvmti, env);
+        if walking.needs_method_ids {
+            make_method_ids(jvmti, env);
+        }
         engine::install()
             .map_err(|error| format!("the signal handler cannot be installed: {error}"))?;
         match CreationHook::install(registry) {
@@ -167,6 +168,7 @@ impl Session {
         Ok(Self {
             registry,
             sampler,
+            fault_handlers: walking.fault_handlers,
             stop_called: AtomicBool::new(false),
             stopping,
             recorder_done,
@@ -185,6 +187,11 @@ impl Session {
         }
         let deadline = Instant::now() + self.shutdown_flush;
         stop_ticks(self.registry, self.sampler);
+        if let Some(handlers) = &self.fault_handlers
+            && self.sampler.in_flight.load(Ordering::SeqCst) == 0
+        {
+            handlers.remove();
+        }
         // Only now: what is sampled after the last seal is lost.
         self.stopping.store(true, Ordering::Release);
         self.sampler.wake_recorder();
@@ -271,27 +278,6 @@ impl HotSpot {
         }
     }
 
-    fn walker(&self, java: Option<&JavaThreads>) -> &'static dyn Walker {
-        let anchor = self.structs.as_ref().and_then(|structs| {
-            let anchor = structs.field_offset("JavaThread", "_anchor").ok()?;
-            let last_java_sp = structs
-                .field_offset("JavaFrameAnchor", "_last_Java_sp")
-                .ok()?;
-            let distance = java?.env_distance() as u64;
-            Some((anchor + last_java_sp).wrapping_sub(distance).cast_signed() as isize)
-        });
-        match Libjvm::find().and_then(|libjvm| libjvm.symbol(c"AsyncGetCallTrace")) {
-            // SAFETY: the address is the running libjvm's, the distance is made of its own tables.
-            Ok(function) => Box::leak(Box::new(unsafe {
-                AgctWalker::new(function as *const _, anchor)
-            })),
-            Err(reason) => {
-                log::warn!("no Java stacks: {reason}");
-                &NoWalker
-            }
-        }
-    }
-
     fn jvm_info(&self) -> JvmInfo {
         match (&self.structs, &self.reader) {
             (Some(structs), Some(reader)) => JvmInfo::read(structs, reader),
@@ -325,6 +311,9 @@ fn new_sampler(options: &Options, walker: &'static dyn Walker) -> Result<&'stati
 /// AsyncGetCallTrace must not make `jmethodID`s itself: those of loaded classes are made here, those
 /// of later ones when they are prepared.
 fn make_method_ids(jvmti: Jvmti, env: *mut JNIEnv) {
+    if let Err(error) = callbacks::watch_classes(jvmti) {
+        log::warn!("the JVM does not tell of new classes: {error}");
+    }
     for class in jvmti.loaded_classes().unwrap_or_default() {
         // SAFETY: the references are this thread's and are given back. A class that is not
         // prepared yet is refused here and comes with its ClassPrepare event.

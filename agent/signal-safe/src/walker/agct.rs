@@ -1,4 +1,4 @@
-//! How a Java stack is taken inside a signal, and the walker that asks the JVM.
+//! The walker that asks the JVM.
 //!
 //! # Safety
 //! `AsyncGetCallTrace` is called as HotSpot's `forte.cpp` asks: on the interrupted thread, with
@@ -8,110 +8,11 @@
 
 use core::ffi::c_void;
 
+use super::{Failure, Frame, FrameType, Outcome, Position, Walker};
 use crate::threads::ThreadSlot;
 
-/// A frame, laid out as HotSpot's `ASGCT_CallFrame`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Frame {
-    /// Bytecode index; -3 for a native method.
-    pub bci: i32,
-    /// The `jmethodID`.
-    pub method: usize,
-}
-
-/// Why a walk gave no Java frames. The codes are AsyncGetCallTrace's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i8)]
-pub enum Failure {
-    /// It gave frames.
-    None = 1,
-    /// The thread has no Java frame.
-    NoJavaFrame = 0,
-    /// JVMTI ClassLoad events are off.
-    NoClassLoad = -1,
-    /// A collection runs.
-    GcActive = -2,
-    /// In VM or native code, the last Java frame not found.
-    UnknownNotJava = -3,
-    /// In VM or native code, the last Java frame not walkable.
-    NotWalkableNotJava = -4,
-    /// In Java code, the top frame not found.
-    UnknownJava = -5,
-    /// In Java code, not walkable.
-    NotWalkableJava = -6,
-    /// The thread is in no known state.
-    UnknownState = -7,
-    /// The thread is ending.
-    ThreadExit = -8,
-    /// The frame is being deoptimised.
-    Deoptimization = -9,
-    /// -10 and what later JVMs add.
-    Other = -10,
-}
-
-impl Failure {
-    /// From AsyncGetCallTrace's `num_frames`, or from a record.
-    #[inline]
-    #[must_use]
-    pub const fn from_code(code: i8) -> Self {
-        match code {
-            1.. => Self::None,
-            0 => Self::NoJavaFrame,
-            -1 => Self::NoClassLoad,
-            -2 => Self::GcActive,
-            -3 => Self::UnknownNotJava,
-            -4 => Self::NotWalkableNotJava,
-            -5 => Self::UnknownJava,
-            -6 => Self::NotWalkableJava,
-            -7 => Self::UnknownState,
-            -8 => Self::ThreadExit,
-            -9 => Self::Deoptimization,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// What a walk gave.
-#[derive(Clone, Copy, Debug)]
-pub struct Outcome {
-    /// Frames written, leaf first.
-    pub frames: usize,
-    /// Whether there were more than fit.
-    pub truncated: bool,
-    /// Why there are none.
-    pub failure: Failure,
-}
-
-impl Outcome {
-    /// No frames, for this reason.
-    #[inline]
-    #[must_use]
-    pub const fn failed(failure: Failure) -> Self {
-        Self {
-            frames: 0,
-            truncated: false,
-            failure,
-        }
-    }
-}
-
-/// Takes the Java stack of the interrupted thread.
-pub trait Walker: Sync {
-    /// Fills `frames` from the leaf on. `frames` has one place more than is to be kept.
-    ///
-    /// `extern "C"` says that it does not unwind; both sides are of one compiler.
-    ///
-    /// # Safety
-    /// Called in a signal handler on the thread of `thread`, with the handler's `ucontext`.
-    #[allow(improper_ctypes_definitions)]
-    unsafe extern "C" fn walk(
-        &self,
-        thread: &ThreadSlot,
-        ucontext: *mut c_void,
-        frames: &mut [Frame],
-    ) -> Outcome;
-}
+/// AsyncGetCallTrace's bytecode index of a native method.
+const NATIVE_METHOD: i32 = -3;
 
 #[repr(C)]
 struct CallTrace {
@@ -190,10 +91,35 @@ impl Walker for AgctWalker {
         }
         let found = (trace.frame_count as usize).min(frames.len());
         let kept = found.min(frames.len().saturating_sub(1));
+        for frame in frames.iter_mut().take(kept) {
+            // SAFETY: AsyncGetCallTrace has written the frame.
+            unsafe { from_jvm(frame) };
+        }
         Outcome {
             frames: kept,
             truncated: found > kept,
+            outside: false,
             failure: Failure::None,
         }
+    }
+}
+
+/// Turns a frame as the JVM writes it (bytecode index, `jmethodID`) into ours.
+///
+/// # Safety
+/// The frame has just been written by AsyncGetCallTrace of a JVM up to 25: the id points to a
+/// pointer to the method, and the method is on the stack, so its class is alive.
+#[inline]
+unsafe fn from_jvm(frame: &mut Frame) {
+    let index = frame.position.to_bits().cast_signed();
+    let frame_type = if index == NATIVE_METHOD {
+        FrameType::Native
+    } else {
+        FrameType::Unknown
+    };
+    frame.position = Position::new(frame_type, index);
+    if frame.method != 0 {
+        // SAFETY: see above.
+        frame.method = unsafe { (frame.method as *const usize).read_volatile() };
     }
 }

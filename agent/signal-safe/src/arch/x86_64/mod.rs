@@ -1,0 +1,137 @@
+//! x86-64.
+//!
+//! # Safety
+//! Reads the signal's saved registers, the thread pointer, and memory that the caller vouches for;
+//! writes nothing.
+#![allow(unsafe_code)]
+
+pub mod code;
+pub mod guarded_call;
+pub mod tried_load;
+
+use core::ffi::c_void;
+
+/// The interrupted program counter.
+///
+/// # Safety
+/// `ucontext` is the third argument of a running `SA_SIGINFO` handler.
+#[inline]
+#[must_use]
+pub unsafe fn program_counter(ucontext: *const c_void) -> u64 {
+    let context = ucontext.cast::<libc::ucontext_t>();
+    // SAFETY: the caller vouches for `ucontext`; the kernel filled it in.
+    unsafe { (*context).uc_mcontext.gregs[libc::REG_RIP as usize].cast_unsigned() }
+}
+
+/// The calling thread's own address of its control block: differs between all living threads.
+#[inline]
+#[must_use]
+pub fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: on x86-64 Linux the word at fs:0 holds the thread control block's own address
+    // (System V ABI, "ELF Handling For Thread-Local Storage", section 3.4.6).
+    unsafe {
+        core::arch::asm!("mov {}, fs:0", out(reg) pointer, options(nostack, preserves_flags, readonly));
+    }
+    pointer
+}
+
+/// The registers that a stack walk begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// `rip`.
+    pub pc: usize,
+    /// `rsp`.
+    pub sp: usize,
+    /// `rbp`: the frame pointer in the interpreter, any value elsewhere.
+    pub fp: usize,
+    /// `rax`: holds a return address while the interpreter and the adapters build a frame.
+    pub ax: usize,
+    /// `rbx`: holds the method while the interpreter enters it.
+    pub bx: usize,
+    /// `r13`: the interpreter's bytecode pointer; on entry the caller's stack pointer.
+    pub r13: usize,
+}
+
+impl Registers {
+    /// Those of the interrupted code.
+    ///
+    /// # Safety
+    /// `ucontext` is the third argument of a running `SA_SIGINFO` handler.
+    #[inline]
+    #[must_use]
+    pub unsafe fn of(ucontext: *const c_void) -> Self {
+        // SAFETY: the caller vouches for `ucontext`; the kernel filled it in.
+        let registers = unsafe { &(*ucontext.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+        let register = |name: libc::c_int| {
+            let value = registers.get(name as usize).copied().unwrap_or(0);
+            value.cast_unsigned() as usize
+        };
+        Self {
+            pc: register(libc::REG_RIP),
+            sp: register(libc::REG_RSP),
+            fp: register(libc::REG_RBP),
+            ax: register(libc::REG_RAX),
+            bx: register(libc::REG_RBX),
+            r13: register(libc::REG_R13),
+        }
+    }
+}
+
+macro_rules! loads {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $instruction:literal, $register:ident;)+) => {
+        $(
+            $(#[doc = $doc])+
+            ///
+            /// Written in assembler, so that the compiler assumes nothing of an address that may
+            /// be no object of ours and may not be mapped.
+            ///
+            /// # Safety
+            /// The address is mapped, or the call happens under [`crate::guard::run`].
+            #[inline]
+            #[must_use]
+            pub unsafe fn $name(address: usize) -> $type {
+                let value: $type;
+                // SAFETY: one load; the caller vouches for the address.
+                unsafe {
+                    core::arch::asm!(
+                        $instruction,
+                        $register = out(reg) value,
+                        address = in(reg) address,
+                        options(nostack, preserves_flags, readonly)
+                    );
+                }
+                value
+            }
+        )+
+    };
+}
+
+loads! {
+    /// Eight bytes.
+    load_usize: usize = "mov {value}, [{address}]", value;
+    /// Four bytes.
+    load_u32: u32 = "mov {value:e}, [{address}]", value;
+    /// Two bytes.
+    load_u16: u16 = "movzx {value:e}, word ptr [{address}]", value;
+}
+
+/// One byte.
+///
+/// # Safety
+/// As [`load_usize`].
+#[inline]
+#[must_use]
+pub unsafe fn load_u8(address: usize) -> u8 {
+    let value: u32;
+    // SAFETY: one load; the caller vouches for the address.
+    unsafe {
+        core::arch::asm!(
+            "movzx {value:e}, byte ptr [{address}]",
+            value = out(reg) value,
+            address = in(reg) address,
+            options(nostack, preserves_flags, readonly)
+        );
+    }
+    value as u8
+}

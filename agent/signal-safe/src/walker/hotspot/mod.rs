@@ -1,0 +1,163 @@
+//! The walker that reads HotSpot's own structures.
+//!
+//! It begins with the interrupted registers, and goes from frame to frame by what the JVM itself keeps for its collectors and
+//! its debugger: the code cache's segment map, the size of a method's frame, the scopes that were inlined at an address, the
+//! interpreter's frame slots, the anchor that a thread leaves when it calls out of Java. No function of the JVM is called, no
+//! `jmethodID` is needed, nothing of the JVM is written. `docs/stack-walking.md` shows each kind of frame.
+//!
+//! # Safety
+//! All loads happen under [`crate::guard::run`]. The thread is the calling one, so its frames stand still.
+#![allow(unsafe_code)]
+
+mod code_cache;
+mod compiled;
+mod interpreted;
+pub mod layout;
+mod leaf;
+mod memory;
+mod walk;
+
+use core::ffi::c_void;
+
+use code_cache::KnownNames;
+pub use layout::Layout;
+use layout::Range;
+use memory::Memory;
+use walk::Walk;
+
+use super::{Failure, Frame, Outcome, Walker};
+use crate::arch::Registers;
+use crate::guard::{self, Broken};
+use crate::threads::ThreadSlot;
+
+/// The walker.
+#[derive(Debug)]
+pub struct HotspotWalker {
+    layout: Layout,
+    names: KnownNames,
+}
+
+impl HotspotWalker {
+    /// A walker of the JVM that this describes.
+    #[must_use]
+    pub fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            names: KnownNames::default(),
+        }
+    }
+
+    /// What it knows of the JVM.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Walks from given registers, whatever they hold.
+    ///
+    /// # Safety
+    /// `java_thread` is the calling thread's `JavaThread`, or any address at which a load either succeeds or faults;
+    /// `guard::on_fault` handles SIGSEGV and SIGBUS.
+    #[must_use]
+    pub unsafe fn walk_from(
+        &self,
+        java_thread: usize,
+        registers: Registers,
+        frames: &mut [Frame],
+    ) -> Outcome {
+        // SAFETY: handed on from the caller.
+        unsafe { self.walk_by(java_thread, registers, frames, false).0 }
+    }
+
+    /// Walks as AsyncGetCallTrace would where the two are known to differ in naming; and whether the interrupted method was
+    /// building or leaving its frame.
+    ///
+    /// # Safety
+    /// As [`Walker::walk`].
+    pub(super) unsafe fn walk_as_agct(
+        &self,
+        thread: &ThreadSlot,
+        ucontext: *mut c_void,
+        frames: &mut [Frame],
+    ) -> (Outcome, bool) {
+        // SAFETY: handed on from the caller; the environment is that of the calling thread.
+        unsafe {
+            let java_thread = self.java_thread(thread.jni_env());
+            self.walk_by(java_thread, Registers::of(ucontext), frames, true)
+        }
+    }
+
+    const fn java_thread(&self, env: usize) -> usize {
+        env.wrapping_sub(self.layout.thread.jni_env)
+    }
+
+    unsafe fn walk_by(
+        &self,
+        java_thread: usize,
+        registers: Registers,
+        frames: &mut [Frame],
+        as_agct: bool,
+    ) -> (Outcome, bool) {
+        let room = frames.len();
+        let mut walk = Walk {
+            layout: &self.layout,
+            names: &self.names,
+            // SAFETY: it is used by `run` alone, which is called under the guard.
+            memory: unsafe { Memory::under_guard() },
+            registers,
+            thread: java_thread,
+            stack: Range::default(),
+            frames,
+            count: 0,
+            is_full: false,
+            outside: false,
+            leaf_in_motion: false,
+            below_stub: false,
+            unpacking: false,
+            as_agct,
+            failure: Failure::Fault,
+        };
+        // SAFETY: `run_walk` takes a walk, which outlives the call and needs no drop.
+        match unsafe { guard::run(run_walk, (&raw mut walk).cast()) } {
+            Ok(()) | Err(Broken::Fault) => {
+                let kept = walk.count.min(room.saturating_sub(1));
+                let truncated = walk.count > kept || walk.is_full;
+                let outcome = Outcome {
+                    frames: kept,
+                    truncated,
+                    outside: walk.outside,
+                    failure: if truncated {
+                        Failure::None
+                    } else {
+                        walk.failure
+                    },
+                };
+                (outcome, walk.leaf_in_motion)
+            }
+            Err(Broken::NoSlot) => (Outcome::failed(Failure::NoGuard), false),
+        }
+    }
+}
+
+unsafe extern "C" fn run_walk(walk: *mut c_void) {
+    // SAFETY: `walk_from` hands its walk over, and touches it again only after the call.
+    let walk = unsafe { &mut *walk.cast::<Walk<'_>>() };
+    walk.run();
+}
+
+impl Walker for HotspotWalker {
+    #[allow(improper_ctypes_definitions)]
+    unsafe extern "C" fn walk(
+        &self,
+        thread: &ThreadSlot,
+        ucontext: *mut c_void,
+        frames: &mut [Frame],
+    ) -> Outcome {
+        let env = thread.jni_env();
+        if env == 0 {
+            return Outcome::failed(Failure::NoJavaFrame);
+        }
+        // SAFETY: the caller hands over the handler's context on the thread of this environment, which is alive.
+        unsafe { self.walk_from(self.java_thread(env), Registers::of(ucontext), frames) }
+    }
+}

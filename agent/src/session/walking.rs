@@ -1,0 +1,171 @@
+//! Which walker takes Java stacks.
+//!
+//! # Safety
+//! Calls into the JVM with the calling thread's own environment; addresses come from the running JVM's tables.
+#![allow(unsafe_code)]
+
+use jni_sys::JNIEnv;
+use jprof_signal_safe::counters::Counters;
+use jprof_signal_safe::walker::hotspot::HotspotWalker;
+use jprof_signal_safe::walker::judge::JudgedWalker;
+use jprof_signal_safe::walker::{AgctWalker, Failure, Frame, Outcome, Walker};
+
+use crate::engine::FaultHandlers;
+use crate::hotspot::libjvm::Libjvm;
+use crate::hotspot::memory::SafeReader;
+use crate::hotspot::version::{AgctAdvice, agct_advice};
+use crate::hotspot::{Declined, JavaVersion, VmStructs, walk_layout};
+use crate::java::JavaThreads;
+use crate::options;
+
+/// The walker in force, and what goes with it.
+pub(super) struct Choice {
+    pub(super) walker: &'static dyn Walker,
+    /// AsyncGetCallTrace finds nothing without the ids of all methods.
+    pub(super) needs_method_ids: bool,
+    pub(super) fault_handlers: Option<FaultHandlers>,
+    pub(super) name: &'static str,
+}
+
+/// What is known of the JVM when the choice is made.
+pub(super) struct Jvm<'a> {
+    pub(super) structs: Option<&'a VmStructs>,
+    pub(super) version: Option<JavaVersion>,
+    /// As the JVM writes it.
+    pub(super) version_text: &'a str,
+    pub(super) java: Option<&'a JavaThreads>,
+    pub(super) env: *mut JNIEnv,
+}
+
+/// A walker that takes no Java stacks: where neither of the others may be used.
+struct NoWalker;
+
+impl Walker for NoWalker {
+    #[allow(improper_ctypes_definitions)]
+    unsafe extern "C" fn walk(
+        &self,
+        _: &jprof_signal_safe::threads::ThreadSlot,
+        _: *mut std::ffi::c_void,
+        _: &mut [Frame],
+    ) -> Outcome {
+        Outcome::failed(Failure::Other)
+    }
+}
+
+/// The walker that was asked for; AsyncGetCallTrace where the JVM's structures are not understood, unless this version is
+/// known to abort in it.
+pub(super) fn choose(
+    wanted: options::Walker,
+    jvm: &Jvm<'_>,
+    counters: &'static Counters,
+) -> Choice {
+    let reason = match wanted {
+        options::Walker::Agct => return only_agct(jvm),
+        options::Walker::Vm => match own(jvm) {
+            Ok((walker, fault_handlers)) => {
+                return Choice {
+                    walker: Box::leak(Box::new(walker)),
+                    needs_method_ids: false,
+                    fault_handlers: Some(fault_handlers),
+                    name: "vm",
+                };
+            }
+            Err(reason) => reason,
+        },
+        options::Walker::Both => match both(jvm, counters) {
+            Ok(choice) => return choice,
+            Err(reason) => reason,
+        },
+    };
+    match agct_advice(jvm.version_text) {
+        AgctAdvice::Safe => {
+            log::warn!("stacks are taken by AsyncGetCallTrace: {reason}");
+            only_agct(jvm)
+        }
+        AgctAdvice::Risky { bug, .. } => {
+            log::warn!(
+                "no Java stacks: {reason}; AsyncGetCallTrace could end this JVM ({bug}), walker=agct uses it all the same"
+            );
+            none()
+        }
+    }
+}
+
+fn both(jvm: &Jvm<'_>, counters: &'static Counters) -> Result<Choice, String> {
+    let agct = agct(jvm).map_err(|reason| reason.to_string())?;
+    let (own, fault_handlers) = own(jvm)?;
+    Ok(Choice {
+        walker: Box::leak(Box::new(JudgedWalker::new(own, agct, counters))),
+        needs_method_ids: true,
+        fault_handlers: Some(fault_handlers),
+        name: "both",
+    })
+}
+
+fn none() -> Choice {
+    Choice {
+        walker: &NoWalker,
+        needs_method_ids: false,
+        fault_handlers: None,
+        name: "none",
+    }
+}
+
+fn own(jvm: &Jvm<'_>) -> Result<(HotspotWalker, FaultHandlers), String> {
+    let declined = |reason: Declined| reason.to_string();
+    let structs = jvm.structs.ok_or("libjvm's tables cannot be read")?;
+    let version = jvm.version.ok_or("the JVM's version is not understood")?;
+    let java = jvm.java.ok_or("Java threads are not understood")?;
+    let reader = SafeReader::new().map_err(declined)?;
+    // SAFETY: the environment is the calling thread's own.
+    let id = unsafe { java.enter_special(jvm.env) };
+    // Up to 25 a jmethodID points to a pointer to the method (JDK-8268406 changes it in 26).
+    let enter_special = id
+        .filter(|_| version.feature <= 25)
+        .and_then(|id| reader.read_u64(id as u64).ok())
+        .unwrap_or(0);
+    let known = walk_layout::Known {
+        version,
+        jni_env: java.env_distance(),
+        enter_special: enter_special as usize,
+    };
+    let layout = walk_layout::read(structs, &reader, known).map_err(declined)?;
+    let fault_handlers = FaultHandlers::install()
+        .map_err(|error| format!("the handler of faults cannot be installed: {error}"))?;
+    Ok((HotspotWalker::new(layout), fault_handlers))
+}
+
+fn only_agct(jvm: &Jvm<'_>) -> Choice {
+    match agct(jvm) {
+        Ok(walker) => Choice {
+            walker: Box::leak(Box::new(walker)),
+            needs_method_ids: true,
+            fault_handlers: None,
+            name: "agct",
+        },
+        Err(reason) => {
+            log::warn!("no Java stacks: {reason}");
+            none()
+        }
+    }
+}
+
+fn agct(jvm: &Jvm<'_>) -> Result<AgctWalker, Declined> {
+    if let AgctAdvice::Risky { bug, effect } = agct_advice(jvm.version_text) {
+        log::warn!(
+            "AsyncGetCallTrace of Java {} has a rare bug ({bug}: {effect}); walker=vm does not use it",
+            jvm.version_text
+        );
+    }
+    let anchor = jvm.structs.and_then(|structs| {
+        let anchor = structs.field_offset("JavaThread", "_anchor").ok()?;
+        let last_java_sp = structs
+            .field_offset("JavaFrameAnchor", "_last_Java_sp")
+            .ok()?;
+        let distance = jvm.java?.env_distance() as u64;
+        Some((anchor + last_java_sp).wrapping_sub(distance).cast_signed() as isize)
+    });
+    let function = Libjvm::find()?.symbol(c"AsyncGetCallTrace")?;
+    // SAFETY: the address is the running libjvm's, the distance is made of its own tables.
+    Ok(unsafe { AgctWalker::new(function as *const _, anchor) })
+}
