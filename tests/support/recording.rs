@@ -52,8 +52,8 @@ pub(crate) struct Stack {
     pub(crate) truncated: bool,
 }
 
-/// Frames that say why there is no Java stack.
-const ERROR_FRAMES: [&str; 11] = [
+/// Frames that say why there is no Java stack, or why it ends before the thread's first frame.
+const ERROR_FRAMES: [&str; 21] = [
     "[no_class_load]",
     "[GC_active]",
     "[unknown_not_Java]",
@@ -64,6 +64,16 @@ const ERROR_FRAMES: [&str; 11] = [
     "[thread_exit]",
     "[deoptimization]",
     "[safepoint]",
+    "[unknown_code]",
+    "[no_return_address]",
+    "[out_of_stack]",
+    "[broken_interpreted]",
+    "[broken_compiled]",
+    "[broken_entry]",
+    "[no_Java_anchor]",
+    "[fault_in_walk]",
+    "[walk_too_long]",
+    "[no_guard]",
     "[unknown_method]",
 ];
 

@@ -35,6 +35,8 @@ struct KnownMethod {
     since: Epoch,
     /// The last epoch in which it was compared with what lies at its address.
     checked: Epoch,
+    /// The last drain in which a sample named it.
+    used: u64,
     guess: Guess,
 }
 
@@ -91,18 +93,19 @@ impl Methods {
         naming: &mut Naming,
         writer: &mut Writer,
     ) -> &mut KnownMethod {
+        let labels = &mut self.labels;
         match self.known.entry(address) {
             Entry::Occupied(entry) => {
                 let method = entry.into_mut();
                 if method.checked != naming.epoch() {
-                    method.check(address, naming, writer);
+                    method.check(address, naming, labels, writer);
                 }
+                method.used = naming.drain();
                 method
             }
-            Entry::Vacant(entry) => entry.insert(match naming.describe(address) {
-                Some(found) => KnownMethod::new(found, naming, writer),
-                None => KnownMethod::unknown(self.labels.id("[unknown_method]", writer), naming),
-            }),
+            Entry::Vacant(entry) => {
+                entry.insert(KnownMethod::read(address, naming, labels, writer))
+            }
         }
     }
 
@@ -118,6 +121,13 @@ impl Methods {
 }
 
 impl KnownMethod {
+    fn read(address: usize, naming: &mut Naming, labels: &mut Labels, writer: &mut Writer) -> Self {
+        match naming.describe(address) {
+            Some(found) => Self::new(found, naming, writer),
+            None => Self::unknown(labels.id("[unknown_method]", writer), naming),
+        }
+    }
+
     fn new(found: MethodDescription, naming: &Naming, writer: &mut Writer) -> Self {
         let class = writer.class(&ClassRef {
             name: &found.class_name,
@@ -141,6 +151,7 @@ impl KnownMethod {
             footprint: Some(found.footprint),
             since: naming.epoch(),
             checked: naming.epoch(),
+            used: naming.drain(),
             guess: Guess {
                 kind,
                 made: naming.drain(),
@@ -155,6 +166,7 @@ impl KnownMethod {
             footprint: None,
             since: naming.epoch(),
             checked: naming.epoch(),
+            used: naming.drain(),
             guess: Guess {
                 kind: FrameKind::Interpreted,
                 made: naming.drain(),
@@ -163,21 +175,30 @@ impl KnownMethod {
     }
 
     /// Takes another method for it if that lies at its address now.
-    fn check(&mut self, address: usize, naming: &Naming, writer: &mut Writer) {
+    fn check(
+        &mut self,
+        address: usize,
+        naming: &mut Naming,
+        labels: &mut Labels,
+        writer: &mut Writer,
+    ) {
         self.checked = naming.epoch();
-        if self
-            .footprint
-            .is_some_and(|footprint| naming.still_is(address, &footprint))
-        {
-            return;
+        if let Some(footprint) = self.footprint {
+            if naming.still_is(address, &footprint) {
+                return;
+            }
+            naming.note_change();
+            // What was in use a moment ago, and is gone, was sampled before it went. Of what has not been in use, another may have
+            // taken the place in the meantime, and be gone as well.
+            let was_in_use = self.used + 1 >= naming.drain();
+            if was_in_use && !naming.is_method(address) {
+                return;
+            }
         }
-        // Where nothing lies any more the sample was taken before that: in the method that is known.
-        if let Some(found) = naming.describe_again(address) {
-            let now = Self::new(found, naming, writer);
-            let same = now.id == self.id && now.lines == self.lines;
-            let since = if same { self.since } else { now.since };
-            *self = Self { since, ..now };
-        }
+        let now = Self::read(address, naming, labels, writer);
+        let same = now.id == self.id && now.lines == self.lines;
+        let since = if same { self.since } else { now.since };
+        *self = Self { since, ..now };
     }
 
     /// What a method has compiled code for is probably run by that.

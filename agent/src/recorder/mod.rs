@@ -102,7 +102,7 @@ struct Run {
     words: Vec<u64>,
     counters_written: FxHashMap<&'static str, u64>,
     naming: Naming,
-    name_failures_seen: u64,
+    signs_of_haste: u64,
     chunks_failed: u64,
     next_scan: u64,
     /// Until then names are read in haste: classes are being unloaded.
@@ -138,7 +138,7 @@ impl Recorder {
             words: Vec::new(),
             counters_written: FxHashMap::default(),
             naming: Naming::new(self.resolver.take()),
-            name_failures_seen: 0,
+            signs_of_haste: 0,
             chunks_failed: 0,
             next_scan: start_nanos + nanos(limits::SCAN_EVERY),
             hurry_until: 0,
@@ -238,9 +238,9 @@ impl Run {
             }
         }
         self.words = words;
-        let failures = self.naming.failed();
-        if failures > self.name_failures_seen {
-            self.name_failures_seen = failures;
+        let signs = self.naming.signs_of_haste();
+        if signs > self.signs_of_haste {
+            self.signs_of_haste = signs;
             self.hurry_until = monotonic_nanos() + nanos(limits::HASTE);
         }
         if self.later.is_empty() {

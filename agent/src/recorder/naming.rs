@@ -12,6 +12,8 @@ pub(super) struct Naming {
     resolver: Option<MethodResolver>,
     failures: [u64; ResolveError::ALL.len()],
     without_layout: u64,
+    /// Addresses that were found to stand for another method, or for none.
+    changes: u64,
     /// Classes that had been loaded at the last look.
     classes_loaded: Option<i64>,
     /// When that was.
@@ -26,6 +28,7 @@ impl Naming {
             resolver,
             failures: [0; ResolveError::ALL.len()],
             without_layout: 0,
+            changes: 0,
             classes_loaded: None,
             looked_at: 0,
             epoch: Epoch(0),
@@ -80,9 +83,16 @@ impl Naming {
             .ok()
     }
 
-    /// Describes what lies at the address where a method was described before, if that is a method.
-    pub(super) fn describe_again(&self, method: usize) -> Option<MethodDescription> {
-        self.resolver.as_ref()?.describe_method(method as u64).ok()
+    /// Whether there is a method at an address.
+    pub(super) fn is_method(&self, address: usize) -> bool {
+        self.resolver
+            .as_ref()
+            .is_some_and(|resolver| resolver.describe_method(address as u64).is_ok())
+    }
+
+    /// An address does not stand any more for what it stood for.
+    pub(super) fn note_change(&mut self) {
+        self.changes += 1;
     }
 
     /// Whether the method that was described is still there.
@@ -100,9 +110,9 @@ impl Naming {
             == Some(true)
     }
 
-    /// Names that were asked for too late, of all reasons together.
-    pub(super) fn failed(&self) -> u64 {
-        self.failures.iter().sum()
+    /// Grows when methods that are sampled go away. Names should then be asked for sooner.
+    pub(super) fn signs_of_haste(&self) -> u64 {
+        self.failures.iter().sum::<u64>() + self.changes
     }
 
     /// The counters of what could not be named.
@@ -149,6 +159,6 @@ mod tests {
         assert_eq!(naming.describe(0x1000), None);
         let counters: Vec<_> = naming.counters().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counters, [("names_without_layout", 1)]);
-        assert_eq!(naming.failed(), 0);
+        assert_eq!(naming.signs_of_haste(), 0);
     }
 }

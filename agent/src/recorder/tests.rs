@@ -274,13 +274,32 @@ fn a_method_that_takes_another_s_place_has_a_name_of_its_own() {
 }
 
 #[test]
+fn a_method_that_has_not_been_in_use_is_not_taken_for_one_that_came_and_went() {
+    let mut method = FakeMethod::new(A);
+    let frames = [frame(&method, FrameType::C2, 0)];
+    let mut chunk = Chunk::new(Dialect::Jdk);
+    chunk.sample(HEAD, None, &frames);
+    chunk.naming.begin_drain(2);
+    chunk.naming.begin_drain(3);
+    assert_eq!(chunk.naming.signs_of_haste(), 0);
+    method.free();
+    chunk.sample(HEAD, None, &frames);
+    assert!(chunk.naming.signs_of_haste() > 0);
+    let expected = [
+        "JIT compiled shop/A.a:3",
+        "JIT compiled .[unknown_method]:0",
+    ];
+    assert_eq!(chunk.stacks(), expected.map(|frame| [frame]));
+}
+
+#[test]
 fn what_was_never_a_method_is_asked_again() {
     let mut method = FakeMethod::new(A);
     method.free();
     let frames = [frame(&method, FrameType::C2, 0)];
     let mut chunk = Chunk::new(Dialect::Jdk);
     chunk.sample(HEAD, None, &frames);
-    assert_eq!(chunk.naming.failed(), 1);
+    assert_eq!(chunk.naming.signs_of_haste(), 1);
     method.tell(B);
     chunk.naming.begin_drain(2);
     chunk.sample(HEAD, None, &frames);
@@ -288,7 +307,7 @@ fn what_was_never_a_method_is_asked_again() {
         "JIT compiled .[unknown_method]:0",
         "JIT compiled shop/B.b:4",
     ];
-    assert_eq!(chunk.naming.failed(), 1);
+    assert_eq!(chunk.naming.signs_of_haste(), 1);
     assert_eq!(chunk.stacks(), expected.map(|frame| [frame]));
 }
 
