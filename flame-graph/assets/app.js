@@ -75,8 +75,6 @@ class App {
   // The kinds that the profile has, each with its share of all values.
   fillLegend() {
     const {profile} = this;
-    const weights = new Float64Array(KINDS.length + 1);
-    for (let i = 0; i < profile.size; i++) weights[profile.kind(i)] += profile.self[i];
     const present = new Set(profile.frameKind);
     this.swatches = [];
     KINDS.forEach((kind, i) => {
@@ -84,7 +82,7 @@ class App {
       const item = document.createElement('li');
       const swatch = document.createElement('span');
       swatch.className = 'swatch';
-      item.append(swatch, `${kind.name} ${percent(weights[i], profile.total[ROOT])}`);
+      item.append(swatch, `${kind.name} ${percent(profile.ownOfKind[i], profile.total[ROOT])}`);
       item.title = `Share of ${kind.name} at the end of the stacks`;
       element('legend').append(item);
       this.swatches.push({swatch, kind});
@@ -237,10 +235,18 @@ class App {
     this.changed(false);
   }
 
+  // How the frame was run, in which parts if in several ways; empty for the root.
+  kindsText(node) {
+    const {profile} = this;
+    const kinds = profile.kinds(node);
+    if (kinds.length === 1) return KINDS[kinds[0][0]]?.name ?? '';
+    return kinds.map(([kind, weight]) => `${KINDS[kind].part} ${roughPercent(weight, profile.total[node])}`).join(', ');
+  }
+
   facts(node) {
     const {profile, chart} = this;
     const whole = profile.total[ROOT];
-    const kind = KINDS[profile.kind(node)]?.name ?? '';
+    const kinds = this.kindsText(node);
     const lines = [
       visible(profile.name(node)),
       `total ${quantity(profile.total[node], profile.unit)} · ${percent(profile.total[node], whole)}`,
@@ -249,7 +255,7 @@ class App {
     if (chart.focus !== ROOT && profile.total[node] <= profile.total[chart.focus]) {
       lines.push(`${percent(profile.total[node], profile.total[chart.focus])} of the zoomed frame`);
     }
-    if (kind !== '') lines.push(kind);
+    if (kinds !== '') lines.push(kinds);
     return lines;
   }
 

@@ -1,6 +1,6 @@
 // The profile: a tree in preorder, in typed arrays. Node 0 is the root.
 
-const VERSION = 1;
+const VERSION = 2;
 const ROOT = 0;
 const ROOT_NAME = 'all';
 
@@ -69,7 +69,9 @@ class Profile {
     this.frameName[frames] = this.names.length;
     this.frameKind[frames] = ROOT_KIND;
     this.names.push(ROOT_NAME);
+    this.ownOfKind = reader.list(() => reader.number());
     this.readNodes(reader, frames);
+    this.readShares(reader);
     this.sum();
     this.layOut();
   }
@@ -89,6 +91,21 @@ class Profile {
       if (this.depth[i] > this.deepest) this.deepest = this.depth[i];
     }
     for (let i = 1; i < size; i++) this.self[i] = reader.number();
+  }
+
+  // What other kinds have of a node that several share, by node.
+  readShares(reader) {
+    const count = reader.number();
+    this.shareNode = new Uint32Array(count);
+    this.shareKind = new Uint8Array(count);
+    this.shareWeight = new Float64Array(count);
+    let node = ROOT;
+    for (let i = 0; i < count; i++) {
+      node += reader.number();
+      this.shareNode[i] = node;
+    }
+    for (let i = 0; i < count; i++) this.shareKind[i] = reader.number();
+    for (let i = 0; i < count; i++) this.shareWeight[i] = reader.number();
   }
 
   // Parents, totals, and the last node of each subtree.
@@ -142,8 +159,29 @@ class Profile {
     return this.names[this.nameId(node)];
   }
 
+  // The kind that has most of the node.
   kind(node) {
     return this.frameKind[this.frame[node]];
+  }
+
+  // The kinds that share a node, each with its weight, the heaviest first.
+  kinds(node) {
+    const {shareNode, shareKind, shareWeight} = this;
+    let low = 0;
+    let high = shareNode.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (shareNode[middle] < node) low = middle + 1;
+      else high = middle;
+    }
+    const others = [];
+    let rest = this.total[node];
+    for (let i = low; shareNode[i] === node; i++) {
+      others.push([shareKind[i], shareWeight[i]]);
+      rest -= shareWeight[i];
+    }
+    others.sort((a, b) => b[1] - a[1]);
+    return [[this.kind(node), rest], ...others];
   }
 
   // The first place in levelNodes, from `low` on and within the level, whose node ends right

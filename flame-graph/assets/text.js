@@ -31,6 +31,14 @@ function percent(part, whole) {
   return '< 0.01 %';
 }
 
+// The same in whole numbers: all of it and nothing are said of nothing else.
+function roughPercent(part, whole) {
+  const share = part / whole * 100;
+  if (share > 0 && share < 1) return '< 1 %';
+  if (share > 99 && share < 100) return '> 99 %';
+  return `${Math.round(share)} %`;
+}
+
 const TIMES = [['s', 1e9], ['ms', 1e6], ['µs', 1e3]];
 const SIZES = [['TiB', 2 ** 40], ['GiB', 2 ** 30], ['MiB', 2 ** 20], ['KiB', 2 ** 10]];
 

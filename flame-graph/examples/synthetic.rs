@@ -1,5 +1,5 @@
 //! Writes the page of a made-up profile with a JVM's shape: 100,000 distinct stacks, about a
-//! million nodes, 6,000 methods, and one stack of 4,100 frames.
+//! million nodes, 6,000 methods that are compiled as time goes by, and one stack of 4,100 frames.
 //!
 //! `cargo run --release -p flame-graph --example synthetic -- OUT.html [STACKS]` prints one line
 //! of JSON: what is in the page, and what making it took.
@@ -25,7 +25,65 @@ impl Numbers {
     }
 }
 
-fn methods(graph: &mut FlameGraph) -> Vec<FrameId> {
+/// A function with the frames that it has.
+enum Method {
+    Java {
+        interpreted: FrameId,
+        c1: FrameId,
+        jit: FrameId,
+        inlined: FrameId,
+        /// How many of a hundred stacks come before it is compiled by C1.
+        warm: usize,
+    },
+    Other(FrameId),
+}
+
+impl Method {
+    /// Whether it is compiled by C2 after that many of a hundred stacks.
+    fn is_hot(&self, percent: usize) -> bool {
+        matches!(self, Self::Java { warm, .. } if percent >= 3 * warm)
+    }
+
+    /// Its frame after that many of a hundred stacks; `small`: the caller would inline it.
+    fn frame(&self, percent: usize, caller: Option<&Self>, small: bool) -> FrameId {
+        match *self {
+            Self::Other(frame) => frame,
+            Self::Java {
+                interpreted, warm, ..
+            } if percent < warm => interpreted,
+            Self::Java { c1, .. } if !self.is_hot(percent) => c1,
+            Self::Java { jit, inlined, .. } => {
+                if small && caller.is_some_and(|caller| caller.is_hot(percent)) {
+                    inlined
+                } else {
+                    jit
+                }
+            }
+        }
+    }
+}
+
+/// The frames of a stack of methods after that many of a hundred stacks. Each runs the code that
+/// was there when it was entered, at some time before.
+fn frames(
+    methods: &[Method],
+    stack: &[usize],
+    percent: usize,
+    numbers: &mut Numbers,
+    frames: &mut Vec<FrameId>,
+) {
+    const OLDEST: usize = 25;
+    frames.clear();
+    let mut caller = None;
+    for &number in stack {
+        let method = &methods[number];
+        let entered = percent.saturating_sub(numbers.below(OLDEST));
+        frames.push(method.frame(entered, caller, number % 5 < 2));
+        caller = Some(method);
+    }
+}
+
+fn methods(graph: &mut FlameGraph) -> Vec<Method> {
     const PACKAGES: [&str; 6] = [
         "com/example/shop/order",
         "com/example/shop/stock",
@@ -38,16 +96,19 @@ fn methods(graph: &mut FlameGraph) -> Vec<FrameId> {
         .map(|number| {
             let package = PACKAGES[number % PACKAGES.len()];
             let name = format!("{package}/Type{}.method{}", number / 8, number % 8);
-            let kind = match number % 20 {
-                0 | 1 => FrameKind::Interpreted,
-                2 | 3 => FrameKind::C1,
-                4..=12 => FrameKind::Jit,
-                13..=16 => FrameKind::Inlined,
-                17 => FrameKind::Native,
-                18 => FrameKind::Cpp,
-                _ => FrameKind::Kernel,
-            };
-            graph.frame(&name, kind)
+            match number % 20 {
+                17 => Method::Other(graph.frame(&name, FrameKind::Native)),
+                18 => Method::Other(graph.frame(&name, FrameKind::Cpp)),
+                19 => Method::Other(graph.frame(&name, FrameKind::Kernel)),
+                // What is called most has low numbers, see `fill`, and is compiled early.
+                _ => Method::Java {
+                    interpreted: graph.frame(&name, FrameKind::Interpreted),
+                    c1: graph.frame(&name, FrameKind::C1),
+                    jit: graph.frame(&name, FrameKind::Jit),
+                    inlined: graph.frame(&name, FrameKind::Inlined),
+                    warm: 1 + 60 * number / METHODS,
+                },
+            }
         })
         .collect()
 }
@@ -57,9 +118,11 @@ fn methods(graph: &mut FlameGraph) -> Vec<FrameId> {
 fn fill(graph: &mut FlameGraph, stacks: usize) -> u64 {
     let methods = methods(graph);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    let mut stack: Vec<FrameId> = (0..24).map(|depth| methods[depth]).collect();
+    let mut times = Numbers(0x2545_f491_4f6c_dd1d);
+    let mut stack: Vec<usize> = (0..24).collect();
+    let mut ids = Vec::new();
     let mut sum = 0;
-    for _ in 0..stacks {
+    for done in 0..stacks {
         // Mostly a few frames change, at times nearly all of the stack.
         let changed = match numbers.below(50) {
             0 => stack.len().saturating_sub(8),
@@ -70,14 +133,16 @@ fn fill(graph: &mut FlameGraph, stacks: usize) -> u64 {
         let grown = 2 + numbers.below(26);
         for _ in 0..grown.min(158 - stack.len().min(157)) {
             let callee = numbers.below(METHODS).min(numbers.below(METHODS));
-            stack.push(methods[callee]);
+            stack.push(callee);
         }
         let weight = 1 + numbers.below(4) as u64;
-        graph.add(&stack, weight);
+        frames(&methods, &stack, 100 * done / stacks, &mut times, &mut ids);
+        graph.add(&ids, weight);
         sum += weight;
     }
-    let deep: Vec<FrameId> = (0..DEEPEST).map(|depth| methods[depth % 7]).collect();
-    graph.add(&deep, 3);
+    let deep: Vec<usize> = (0..DEEPEST).map(|depth| depth % 7).collect();
+    frames(&methods, &deep, 100, &mut times, &mut ids);
+    graph.add(&ids, 3);
     sum + 3
 }
 

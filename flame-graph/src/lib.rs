@@ -18,6 +18,12 @@
 //! assert!(graph.render().starts_with("<!DOCTYPE html>"));
 //! ```
 //!
+//! # One method, one box
+//!
+//! A method that was interpreted at first and compiled later is one method. Frames of one name
+//! whose kinds are Java share the box under their caller; the box knows how much of it each kind
+//! has and takes the colour of the largest part.
+//!
 //! # Names are not trusted
 //!
 //! Names of threads, classes and methods belong to whoever wrote the profiled program. They reach
@@ -35,7 +41,8 @@ use rustc_hash::FxHashMap;
 pub use page::{Linked, SCRIPT, STYLE};
 use tree::Tree;
 
-/// What a frame is, for its colour and for the legend.
+/// What a frame is, for its colour and for the legend. The four kinds of Java are ways to run a
+/// method and share its box; any other kind makes a box of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum FrameKind {
@@ -57,6 +64,17 @@ pub enum FrameKind {
     Vm = 7,
 }
 
+impl FrameKind {
+    const COUNT: usize = 8;
+
+    const fn is_java(self) -> bool {
+        matches!(
+            self,
+            Self::Interpreted | Self::C1 | Self::Jit | Self::Inlined
+        )
+    }
+}
+
 /// A frame of one [`FlameGraph`]; means nothing in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FrameId(u32);
@@ -69,6 +87,8 @@ pub struct FlameGraph {
     notes: Vec<String>,
     frames: Frames,
     tree: Tree,
+    /// What was added to stacks that end with a frame of each kind.
+    own_of_kind: [u64; FrameKind::COUNT],
 }
 
 /// The distinct frames, and the distinct names among them.
@@ -78,6 +98,10 @@ struct Frames {
     name_ids: FxHashMap<Arc<str>, u32>,
     frames: Vec<(u32, FrameKind)>,
     frame_ids: FxHashMap<(u32, FrameKind), u32>,
+    /// Per frame the one whose box it shares: the first Java frame of its name, or itself.
+    boxes: Vec<u32>,
+    /// Name -> its first Java frame.
+    java: FxHashMap<u32, u32>,
 }
 
 impl Frames {
@@ -93,13 +117,23 @@ impl Frames {
             }
         };
         *self.frame_ids.entry((name_id, kind)).or_insert_with(|| {
+            let frame = self.frames.len() as u32;
             self.frames.push((name_id, kind));
-            (self.frames.len() - 1) as u32
+            self.boxes.push(if kind.is_java() {
+                *self.java.entry(name_id).or_insert(frame)
+            } else {
+                frame
+            });
+            frame
         })
     }
 
     fn name(&self, frame: u32) -> &str {
         &self.names[self.frames[frame as usize].0 as usize]
+    }
+
+    fn kind(&self, frame: u32) -> FrameKind {
+        self.frames[frame as usize].1
     }
 }
 
@@ -113,6 +147,7 @@ impl FlameGraph {
             notes: Vec::new(),
             frames: Frames::default(),
             tree: Tree::new(),
+            own_of_kind: [0; FrameKind::COUNT],
         }
     }
 
@@ -133,8 +168,14 @@ impl FlameGraph {
             stack.iter().all(|frame| (frame.0 as usize) < known),
             "a frame of another flame graph"
         );
-        if value > 0 {
-            self.tree.add(stack.iter().map(|frame| frame.0), value);
+        if value == 0 {
+            return;
+        }
+        let frames = stack.iter().map(|frame| frame.0);
+        self.tree.add(frames, &self.frames.boxes, value);
+        if let Some(leaf) = stack.last() {
+            let own = &mut self.own_of_kind[self.frames.kind(leaf.0) as usize];
+            *own = own.saturating_add(value);
         }
     }
 
@@ -148,7 +189,8 @@ impl FlameGraph {
         self.tree.total()
     }
 
-    /// Distinct stacks and beginnings of stacks: the boxes of the page without the root.
+    /// Distinct stacks and beginnings of stacks, however their Java frames were run: the boxes of
+    /// the page without the root.
     pub fn nodes(&self) -> usize {
         self.tree.len()
     }
@@ -194,6 +236,47 @@ mod tests {
         graph.add(&[a, a], 0);
         assert_eq!(graph.total(), 8);
         assert_eq!(graph.nodes(), 3);
+    }
+
+    #[test]
+    fn the_ways_to_run_a_method_share_a_box_and_no_other_kind_does() {
+        const ALL: [FrameKind; FrameKind::COUNT] = [
+            FrameKind::Interpreted,
+            FrameKind::C1,
+            FrameKind::Jit,
+            FrameKind::Inlined,
+            FrameKind::Native,
+            FrameKind::Cpp,
+            FrameKind::Kernel,
+            FrameKind::Vm,
+        ];
+        let mut graph = FlameGraph::new("t", "samples");
+        let mut nodes = Vec::new();
+        for (value, kind) in (1..).zip(ALL) {
+            let frame = graph.frame("A.a", kind);
+            graph.add(&[frame], value);
+            nodes.push(graph.nodes());
+        }
+        assert_eq!(nodes, [1, 1, 1, 1, 2, 3, 4, 5]);
+        assert_eq!(graph.own_of_kind, [1, 2, 3, 4, 5, 6, 7, 8]);
+        let other = graph.frame("A.b", FrameKind::Jit);
+        graph.add(&[other], 1);
+        assert_eq!(graph.nodes(), 6);
+    }
+
+    #[test]
+    fn what_the_kinds_own_adds_up_to_all_but_the_roots_own() {
+        let mut graph = FlameGraph::new("t", "samples");
+        let interpreted = graph.frame("a", FrameKind::Interpreted);
+        let jit = graph.frame("a", FrameKind::Jit);
+        let kernel = graph.frame("k", FrameKind::Kernel);
+        graph.add(&[interpreted, jit], 5);
+        graph.add(&[jit], 2);
+        graph.add(&[jit, kernel], 3);
+        graph.add(&[interpreted], 0);
+        graph.add(&[], 9);
+        assert_eq!(graph.own_of_kind, [0, 0, 7, 0, 0, 0, 3, 0]);
+        assert_eq!(graph.total() - graph.own_of_kind.iter().sum::<u64>(), 9);
     }
 
     #[test]

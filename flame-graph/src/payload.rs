@@ -3,13 +3,20 @@
 //! All numbers are little-endian base-128 varints, a text is its length in bytes and its UTF-8.
 //!
 //! ```text
-//! version (1)  title  unit
+//! version (2)  title  unit
 //! notes:  count, texts
 //! names:  count, texts
 //! frames: count, then per frame: number of its name, kind
+//! kinds:  count, then per kind: own value of all frames of that kind
 //! nodes:  count, own value of the root, then three columns of one number per node in preorder:
 //!         frame; depth before + 1 - depth; own value
+//! shares: count, then three columns of one number per share, by node:
+//!         number of the node in preorder, the root being 0, less that of the share before;
+//!         kind; weight
 //! ```
+//!
+//! A node's frame is the heaviest of those that share it. Each of the others is a share, of
+//! another kind and the same name; what the shares leave of the node's total is the frame's.
 //!
 //! Columns, because numbers of one meaning next to each other compress best.
 
@@ -21,8 +28,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::FlameGraph;
+use crate::tree::Preorder;
 
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 pub(crate) fn encode(graph: &FlameGraph) -> String {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::new(6));
@@ -33,8 +41,8 @@ pub(crate) fn encode(graph: &FlameGraph) -> String {
 
 fn stream(graph: &FlameGraph) -> Vec<u8> {
     let frames = &graph.frames;
-    let steps = graph.tree.preorder(|frame| frames.name(frame));
-    let mut out = Vec::with_capacity(steps.len() * 5);
+    let Preorder { steps, shares } = graph.tree.preorder(|frame| frames.name(frame));
+    let mut out = Vec::with_capacity(steps.len() * 5 + shares.len() * 4);
     put(&mut out, VERSION);
     put_text(&mut out, &graph.title);
     put_text(&mut out, &graph.unit);
@@ -51,6 +59,10 @@ fn stream(graph: &FlameGraph) -> Vec<u8> {
         put(&mut out, u64::from(name));
         put(&mut out, kind as u64);
     }
+    put(&mut out, graph.own_of_kind.len() as u64);
+    for &own in &graph.own_of_kind {
+        put(&mut out, own);
+    }
     put(&mut out, steps.len() as u64);
     put(&mut out, graph.tree.root_own());
     for step in &steps {
@@ -63,6 +75,19 @@ fn stream(graph: &FlameGraph) -> Vec<u8> {
     }
     for step in &steps {
         put(&mut out, step.own);
+    }
+    put(&mut out, shares.len() as u64);
+    let mut before = 0;
+    for share in &shares {
+        let node = share.step + 1;
+        put(&mut out, u64::from(node - before));
+        before = node;
+    }
+    for share in &shares {
+        put(&mut out, frames.kind(share.frame) as u64);
+    }
+    for share in &shares {
+        put(&mut out, share.weight);
     }
     out
 }
@@ -94,12 +119,17 @@ mod tests {
         graph.add(&[a, b], 300);
         graph.add(&[b], 1);
         graph.add(&[], 2);
+        let compiled = graph.frame("aé", FrameKind::Jit);
+        graph.add(&[compiled], 3);
         graph.note("n");
-        let head: &[u8] = b"\x01\x01T\x02ns\x01\x01n";
+        let head: &[u8] = b"\x02\x01T\x02ns\x01\x01n";
         let names: &[u8] = b"\x02\x03a\xc3\xa9\x01b";
-        let frames: &[u8] = &[2, 0, 1, 1, 6];
-        let nodes: &[u8] = &[3, 2, 0, 1, 1, 0, 0, 2, 0, 0xac, 2, 1];
-        assert_eq!(stream(&graph), [head, names, frames, nodes].concat());
+        let frames: &[u8] = &[3, 0, 1, 1, 6, 0, 2];
+        let kinds: &[u8] = &[8, 0, 0, 3, 0, 0, 0, 0xad, 2, 0];
+        let nodes: &[u8] = &[3, 2, 0, 1, 1, 0, 0, 2, 3, 0xac, 2, 1];
+        let shares: &[u8] = &[1, 1, 2, 3];
+        let parts = [head, names, frames, kinds, nodes, shares];
+        assert_eq!(stream(&graph), parts.concat());
     }
 
     #[test]

@@ -5,7 +5,7 @@ import {readFile} from 'node:fs/promises';
 import {after, before, test} from 'node:test';
 
 import {Chromium} from './chromium.mjs';
-import {Folder, JIT, NATIVE, VM} from './programs.mjs';
+import {C1, Folder, INLINED, INTERPRETED, JIT, NATIVE, VM} from './programs.mjs';
 
 let chromium;
 let folder;
@@ -76,6 +76,82 @@ test('a small profile: total, notes, legend, and each node with its numbers', as
       ['b', 2, 2, 6, 24],
       ['c', 3, 4, 4, 24],
     ]);
+  });
+});
+
+// What one method does while it is compiled, under a caller that is compiled as well.
+const COMPILED = {
+  stacks: [
+    [[['run', INTERPRETED], ['work', INTERPRETED]], 20],
+    [[['run', INTERPRETED], ['work', C1], ['sum', INLINED]], 9],
+    [[['run', JIT], ['work', JIT], ['sum', INLINED]], 51],
+    [[['run', JIT], ['work', JIT]], 20],
+    [[['run', JIT], ['work', NATIVE]], 50],
+    [[['other', C1], ['work', C1]], 200],
+    [[['rare', JIT]], 999],
+    [[['rare', INTERPRETED]], 1],
+  ],
+};
+
+test('one method under one caller is one box, however it was run, with the colour of the largest part', async () => {
+  await withPage(await folder.flameGraph('compiled.html', COMPILED), async (page) => {
+    const nodes = await page.run(() => {
+      const {app, chart, profile} = window.flameGraph;
+      // What the legend says of a colour, in one of its shades.
+      const legend = [...document.querySelectorAll('#legend li')].map((item) => ({
+        text: item.textContent.replace(/ [\d.]+ %$/, ''),
+        base: item.querySelector('.swatch').style.backgroundColor.match(/\d+/g).map(Number),
+      }));
+      const inLegend = (pixel) => legend.filter(({base}) => [1, 0.965, 0.93, 0.9].some((shade) =>
+        base.every((value, i) => Math.round(value * shade) === (pixel >>> 8 * i & 255)))).map(({text}) => text).join();
+      return Array.from({length: profile.size}, (_, i) =>
+        [profile.name(i), profile.depth[i], profile.self[i], profile.total[i], inLegend(chart.colourOf(i)), app.facts(i).at(-1)]);
+    });
+    assert.deepEqual(nodes.slice(1), [
+      ['rare', 1, 1000, 1000, 'Java, JIT', 'JIT > 99 %, interpreted < 1 %'],
+      ['other', 1, 0, 200, 'Java, C1', 'Java, C1'],
+      ['work', 2, 200, 200, 'Java, C1', 'Java, C1'],
+      ['run', 1, 0, 150, 'Java, JIT', 'JIT 81 %, interpreted 19 %'],
+      ['work', 2, 40, 100, 'Java, JIT', 'JIT 71 %, interpreted 20 %, C1 9 %'],
+      ['sum', 3, 60, 60, 'Java, inlined', 'Java, inlined'],
+      ['work', 2, 50, 50, 'Native', 'Native'],
+    ]);
+  });
+});
+
+test('the legend counts each kind also where it shares a box', async () => {
+  await withPage(await folder.flameGraph('compiled.html', COMPILED), async (page) => {
+    const legend = await page.run(() => [...document.querySelectorAll('#legend li')].map((item) => item.textContent));
+    // Of 1,350: 20 + 1, 200, 20 + 999, 9 + 51, 50.
+    assert.deepEqual(legend, [
+      'Java, interpreted 1.56 %', 'Java, C1 14.81 %', 'Java, JIT 75.48 %', 'Java, inlined 4.44 %', 'Native 3.70 %',
+    ]);
+    assert.deepEqual(await page.run(() => window.flameGraph.profile.ownOfKind), [21, 200, 1019, 60, 50, 0, 0, 0]);
+  });
+});
+
+test('a tooltip tells the parts of a box, and a search finds the box once', async () => {
+  await withPage(await folder.flameGraph('compiled.html', COMPILED), async (page) => {
+    const {at, node} = await page.run(() => {
+      const {chart, profile} = window.flameGraph;
+      const node = Array.from(profile.total).findIndex((total, i) => total === 100 && profile.self[i] === 40);
+      const canvas = document.getElementById('canvas').getBoundingClientRect();
+      const {left, right, top} = chart.box(node);
+      return {node, at: {x: canvas.left + (left + right) / 2 / chart.ratio, y: canvas.top + top / chart.ratio + 8}};
+    });
+    const tooltip = await page.run(({at: {x, y}, node}) => {
+      const canvas = document.getElementById('canvas');
+      canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: x, clientY: y, bubbles: true}));
+      if (window.flameGraph.chart.hovered !== node) throw new Error('another box');
+      return [...document.getElementById('tooltip').children].map((line) => line.textContent);
+    }, {at, node});
+    assert.deepEqual(tooltip, [
+      'work', 'total 100 samples · 7.41 %', 'self 40 samples · 2.96 %', 'JIT 71 %, interpreted 20 %, C1 9 %',
+    ]);
+    await page.press('/');
+    await page.type('work');
+    await page.until(() => document.getElementById('share').textContent !== '');
+    assert.equal(await share(page), '25.93 % in 3 frames');
   });
 });
 
@@ -335,6 +411,8 @@ test('a million nodes: the sum is the file\'s, and every node can be reached and
       let sum = 0;
       let misplaced = 0;
       let unseen = 0;
+      let shared = 0;
+      let wronglyShared = 0;
       chart.resize();
       const line = new Uint32Array(chart.canvas.width);
       for (let node = 0; node < size; node++) {
@@ -342,6 +420,12 @@ test('a million nodes: the sum is the file\'s, and every node can be reached and
         // Within its parent, and found at its own place.
         if (node > 0 && (start[node] < start[parent[node]] || profile.end(node) > profile.end(parent[node]))) misplaced++;
         if (profile.nodeAt(depth[node], start[node] + total[node] / 2) !== node) misplaced++;
+        const kinds = profile.kinds(node);
+        if (kinds.length > 1) shared++;
+        // All of the total, by kinds of Java of which none is there twice, the heaviest first.
+        if (kinds.reduce((sum, [, weight]) => sum + weight, 0) !== total[node] ||
+          new Set(kinds.map(([kind]) => kind)).size !== kinds.length ||
+          kinds.some(([kind, weight], i) => weight <= 0 || (kinds.length > 1 && kind > 3) || weight > kinds[Math.max(0, i - 1)][1])) wronglyShared++;
         if (node % 97 !== 0) continue;
         // Zoomed to it, the whole width of its row is its own.
         chart.show(start[node], profile.end(node));
@@ -349,9 +433,13 @@ test('a million nodes: the sum is the file\'s, and every node can be reached and
         chart.paintLevel(depth[node], line, 0, labels);
         if (!line.every((colour) => colour === line[0] && colour !== 0) || labels[0]?.node !== node) unseen++;
       }
-      return {size, sum, all: total[0], deepest: profile.deepest, misplaced, unseen};
+      const legend = profile.ownOfKind.reduce((sum, own) => sum + own, 0);
+      return {size, sum, all: total[0], legend, deepest: profile.deepest, misplaced, unseen, shared: shared > 10_000, wronglyShared};
     });
-    assert.deepEqual(found, {size: made.nodes + 1, sum: made.sum, all: made.sum, deepest: 4100, misplaced: 0, unseen: 0});
+    assert.deepEqual(found, {
+      size: made.nodes + 1, sum: made.sum, all: made.sum, legend: made.sum, deepest: 4100,
+      misplaced: 0, unseen: 0, shared: true, wronglyShared: 0,
+    });
   });
 });
 

@@ -16,7 +16,10 @@ function program(name) {
 }
 
 // Kinds of frames, as flame-graph numbers them.
+export const INTERPRETED = 0;
+export const C1 = 1;
 export const JIT = 2;
+export const INLINED = 3;
 export const NATIVE = 4;
 export const VM = 7;
 
