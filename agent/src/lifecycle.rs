@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char};
 use jni_sys::{JNIEnv, JavaVM, jint};
 use once_cell::sync::OnceCell;
 
-use crate::hotspot::{self, Flags, SafeReader, VmStructs};
+use crate::hotspot::{self, VmStructs};
 use crate::jvmti::{Jvmti, callbacks};
 use crate::logging;
 use crate::options::{self, Action, Parsed, Sources};
@@ -115,11 +115,12 @@ fn check_jvm(jvmti: Jvmti) -> Result<(), String> {
     let text = jvmti.system_property("java.vm.version").unwrap_or_default();
     match hotspot::JavaVersion::parse(&text) {
         Some(version) if version.is_known() => {}
-        Some(version) => {
-            return Err(format!(
-                "Java {version} is not known to this version of jprof (8 to 25 are)"
-            ));
+        Some(version) if version.feature > *hotspot::JavaVersion::KNOWN.end() => {
+            log::warn!(
+                "Java {version} is newer than this version of jprof (8 to 25 are known): what its JVM does not describe stays out of the profile"
+            );
         }
+        Some(version) => return Err(format!("Java {version} is too old: 8 to 25 are known")),
         None => return Err(format!("the JVM's version {text} is not understood")),
     }
     Ok(())
@@ -129,8 +130,7 @@ fn check_jvm(jvmti: Jvmti) -> Result<(), String> {
 /// The flag serves the code compiled from now on.
 fn ask_for_debug_info() {
     let outcome = VmStructs::load()
-        .and_then(|structs| Ok((Flags::new(&structs)?, SafeReader::new()?)))
-        .map(|(flags, _)| flags.set_bool_if_default("DebugNonSafepoints", true));
+        .and_then(|structs| hotspot::flags::switch_on_debug_non_safepoints(&structs));
     log::debug!("DebugNonSafepoints: {outcome:?}");
 }
 

@@ -25,6 +25,10 @@ pub const MAX_STRIPES: usize = 64;
 /// recorder is woken when half is used; one stack of 2,048 frames takes 25 KiB.
 pub const RING_WORDS: usize = 16 * 1024;
 
+/// Return addresses that a stripe keeps from one walk to the next, of 128 bytes each; a power of two. A program's hot stacks
+/// have some hundred.
+pub const CACHED_FRAMES: usize = 512;
+
 /// The recorder drains at least this often. Names are read "soon after the sample": a class can
 /// only be unloaded after a collection, which is seldom quicker.
 pub const DRAIN_EVERY: Duration = Duration::from_millis(100);

@@ -47,6 +47,9 @@ counters! {
     ForeignSignal => "foreign_signals",
     /// Times the guard lengthened a thread's period because a tick cost too much of it.
     PeriodLengthened => "period_lengthened",
+    /// Nanoseconds that ticks spent in the handler, by the wall clock: the walk and the storing. What the kernel takes to
+    /// deliver the signal comes on top.
+    HandlerNanos => "handler_nanos",
     /// Walks that gave Java frames.
     WalkOk => "walk_ok",
     /// Walks cut at `stackdepth`.
@@ -128,8 +131,14 @@ impl Counters {
     /// Adds one.
     #[inline]
     pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Adds a number.
+    #[inline]
+    pub fn add(&self, counter: Counter, number: u64) {
         if let Some(cell) = self.cells.get(counter as usize) {
-            cell.fetch_add(1, Ordering::Relaxed);
+            cell.fetch_add(number, Ordering::Relaxed);
         }
     }
 

@@ -76,7 +76,11 @@ fn what_one_producer_stores_comes_out_whole_once_and_in_order() {
 fn holders_of_a_stripe_follow_one_another() {
     loom::model(|| {
         let frames: &'static UnsafeCell<[Frame]> = Box::leak(Box::new(UnsafeCell::new([])));
-        let stripe: &'static Stripe = Box::leak(Box::new(Stripe::new(ring(4), frames)));
+        let stripe: &'static Stripe = Box::leak(Box::new(Stripe::new(
+            ring(4),
+            frames,
+            Box::leak(Box::new(UnsafeCell::new([]))),
+        )));
         let guarded: &'static Word = Box::leak(Box::new(Word::new(0)));
         let hold = move |value| {
             let Some(held) = stripe.try_lock() else {

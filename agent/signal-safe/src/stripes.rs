@@ -1,7 +1,7 @@
 //! Stripes: several rings, each with a lock that is only ever tried, and room for one stack.
 //!
 //! # Safety
-//! The frame buffer of a stripe is touched only by the holder of its lock.
+//! The frame buffer and the cache of a stripe are touched only by the holder of its lock.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
@@ -10,7 +10,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::ring::Ring;
 use crate::sync::{AtomicBool, Ordering};
-use crate::walker::Frame;
+use crate::walker::{CachedFrame, Frame, Room};
 
 /// How many stripes a tick tries before it gives up.
 const TRIES: usize = 3;
@@ -21,19 +21,25 @@ pub struct Stripe {
     locked: CachePadded<AtomicBool>,
     ring: Ring,
     frames: &'static UnsafeCell<[Frame]>,
+    cache: &'static UnsafeCell<[CachedFrame]>,
 }
 
 // SAFETY: see the module: the lock guards the frames, and the ring is `Sync`.
 unsafe impl Sync for Stripe {}
 
 impl Stripe {
-    /// A stripe over its ring and its frame buffer.
+    /// A stripe over its ring, its frame buffer, and its cache for walks, whose length is a power of two or 0.
     #[must_use]
-    pub fn new(ring: Ring, frames: &'static UnsafeCell<[Frame]>) -> Self {
+    pub fn new(
+        ring: Ring,
+        frames: &'static UnsafeCell<[Frame]>,
+        cache: &'static UnsafeCell<[CachedFrame]>,
+    ) -> Self {
         Self {
             locked: CachePadded::new(AtomicBool::new(false)),
             ring,
             frames,
+            cache,
         }
     }
 
@@ -72,6 +78,18 @@ impl<'a> Held<'a> {
     pub fn frames(&mut self) -> &mut [Frame] {
         // SAFETY: this is the only holder of the lock, and `self` is borrowed mutably.
         unsafe { &mut *self.stripe.frames.get() }
+    }
+
+    /// What a walk works on.
+    #[inline]
+    pub fn room(&mut self) -> Room<'_> {
+        // SAFETY: this is the only holder of the lock, and `self` is borrowed mutably.
+        unsafe {
+            Room {
+                frames: &mut *self.stripe.frames.get(),
+                cache: &mut *self.stripe.cache.get(),
+            }
+        }
     }
 
     /// The ring, and the first `count` frames of the buffer.

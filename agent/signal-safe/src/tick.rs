@@ -215,7 +215,7 @@ impl Sampler {
             return false;
         };
         // SAFETY: the handler runs on the slot's thread with the kernel's ucontext.
-        let outcome = unsafe { self.walker.walk(slot, ucontext, stripe.frames()) };
+        let outcome = unsafe { self.walker.walk(slot, ucontext, &mut stripe.room()) };
         let head = RecordHead {
             kind: RecordKind::Cpu,
             nanos: now,
@@ -325,7 +325,9 @@ impl Sampler {
     fn keep_application_going(&self, slot: &ThreadSlot, started: u64, cpu_started: Option<u64>) {
         let period = slot.period_nanos();
         let base = self.base_period_nanos;
-        let mut shortest = shortest_period_nanos(clock::monotonic_nanos().wrapping_sub(started));
+        let taken = clock::monotonic_nanos().saturating_sub(started);
+        self.counters.add(Counter::HandlerNanos, taken);
+        let mut shortest = shortest_period_nanos(taken);
         if shortest > period {
             // The thread may have been descheduled in here: only its CPU time counts. Where this tick has not looked at it,
             // the next one decides.

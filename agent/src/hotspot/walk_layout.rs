@@ -216,6 +216,7 @@ impl Tables<'_> {
         };
         Ok(CompiledLayout {
             method: moved("_method")?,
+            compile_id: nmethod("_compile_id")?,
             level: nmethod("_comp_level")?,
             verified_entry,
             osr_entry: nmethod("_osr_entry_point")?,

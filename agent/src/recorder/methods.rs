@@ -18,6 +18,9 @@ use crate::hotspot::names::{Footprint, MethodDescription};
 /// What a chunk is written with.
 pub(super) type Writer = ChunkWriter<BufWriter<File>>;
 
+/// In place of a method's address: frames of a virtual thread that are still in the heap.
+const FROZEN: usize = 0;
+
 /// Methods and labels that have an id in the chunk.
 #[derive(Debug, Default)]
 pub(super) struct Methods {
@@ -56,6 +59,9 @@ impl Methods {
         naming: &mut Naming,
         writer: &mut Writer,
     ) -> Frame {
+        if frame.method == FROZEN {
+            return self.label("[frozen frames]", writer);
+        }
         let method = self.known(frame.method, naming, writer);
         let kind = match frame.position.frame_type() {
             FrameType::Interpreted => FrameKind::Interpreted,
@@ -84,7 +90,7 @@ impl Methods {
         naming: &mut Naming,
         writer: &mut Writer,
     ) -> bool {
-        self.known(address, naming, writer).since <= epoch
+        address == FROZEN || self.known(address, naming, writer).since <= epoch
     }
 
     fn known(

@@ -312,6 +312,26 @@ fn what_was_never_a_method_is_asked_again() {
 }
 
 #[test]
+fn frames_that_are_still_in_the_heap_are_one_label_and_no_failure() {
+    let method = FakeMethod::new(A);
+    let running = frame(&method, FrameType::C2, 0);
+    let frozen = Frame {
+        position: Position::new(FrameType::Unknown, 0),
+        method: 0,
+    };
+    let mut chunk = Chunk::new(Dialect::Jdk);
+    chunk.sample(HEAD, None, &[running, frozen]);
+    chunk.naming.begin_drain(2);
+    chunk.sample(HEAD, None, &[running, frozen]);
+    chunk.sample(HEAD, None, &[running]);
+    assert!(chunk.naming.counters().all(|(_, count)| count == 0));
+    assert_eq!(chunk.naming.signs_of_haste(), 0);
+    assert_eq!(chunk.open.distinct_stacks(), 2);
+    let (a, heap) = ("JIT compiled shop/A.a:3", "Native .[frozen frames]:0");
+    assert_eq!(chunk.stacks(), [vec![a, heap], vec![a, heap], vec![a]]);
+}
+
+#[test]
 fn hidden_classes_of_one_lambda_are_one_method() {
     let lambdas = [
         "shop/A$$Lambda$1+0x0000000800c03000",

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //! Anonymous mappings are zeroed, aligned to pages and live for ever. Zero is a valid value of all
-//! types mapped here: atomics, words and frames.
+//! types mapped here: atomics, words, frames and cached frames.
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU32;
 use jprof_signal_safe::ring::Ring;
 use jprof_signal_safe::stripes::Stripe;
 use jprof_signal_safe::threads::{ThreadSlot, ThreadTable};
-use jprof_signal_safe::walker::Frame;
+use jprof_signal_safe::walker::{CachedFrame, Frame};
 
 use crate::limits;
 
@@ -37,26 +37,27 @@ pub(super) fn stripes(depth: usize) -> io::Result<&'static [Stripe]> {
         (processors * limits::STRIPES_PER_CPU).clamp(limits::MIN_STRIPES, limits::MAX_STRIPES);
     let mut stripes = Vec::with_capacity(count);
     for _ in 0..count {
-        // SAFETY: zero is a valid word and a valid frame.
-        let (words, frames) = unsafe {
+        // SAFETY: zero is a valid word, a valid frame and an empty place of the cache.
+        let (words, frames, cache) = unsafe {
             (
                 map::<UnsafeCell<u64>>(limits::RING_WORDS)?,
-                map_frames(depth)?,
+                map_cell::<Frame>(depth)?,
+                map_cell::<CachedFrame>(limits::CACHED_FRAMES)?,
             )
         };
         let ring = Ring::new(words).ok_or(io::ErrorKind::InvalidInput)?;
-        stripes.push(Stripe::new(ring, frames));
+        stripes.push(Stripe::new(ring, frames, cache));
     }
     Ok(stripes.leak())
 }
 
 /// # Safety
-/// All zero is a valid frame.
-unsafe fn map_frames(depth: usize) -> io::Result<&'static UnsafeCell<[Frame]>> {
+/// All zero is a valid `T`.
+unsafe fn map_cell<T>(count: usize) -> io::Result<&'static UnsafeCell<[T]>> {
     // SAFETY: UnsafeCell has the layout of what it holds, and nobody else has a reference.
     unsafe {
-        let frames = map_raw(depth * mem::size_of::<Frame>())?.cast::<Frame>();
-        Ok(&*(ptr::slice_from_raw_parts(frames, depth) as *const UnsafeCell<[Frame]>))
+        let first = map_raw(count * mem::size_of::<T>())?.cast::<T>();
+        Ok(&*(ptr::slice_from_raw_parts(first, count) as *const UnsafeCell<[T]>))
     }
 }
 

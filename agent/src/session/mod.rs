@@ -32,7 +32,7 @@ use crate::hotspot::{JavaVersion, JvmInfo, VmStructs};
 use crate::java::{self, JavaThreads};
 use crate::jvmti::{Jvmti, callbacks};
 use crate::limits;
-use crate::options::{Dialect, Options, Parsed, Url};
+use crate::options::{Dialect, Names, Options, Parsed, Url};
 use crate::recorder::{Order, Output, Preamble, Recorder, Settings};
 use crate::threads::{CreationHook, Registry, current_tid};
 
@@ -84,7 +84,7 @@ impl Session {
         let java = unsafe { JavaThreads::learn(vm, jvmti, env) }
             .inspect_err(|reason| log::warn!("Java threads are not told apart: {reason}"))
             .ok();
-        let hotspot = HotSpot::learn(jvmti);
+        let hotspot = HotSpot::learn(jvmti, options.names == Names::Raw);
         let version_text = jvmti.system_property("java.vm.version").unwrap_or_default();
         let walking = walking::choose(
             options.walker,
@@ -249,7 +249,7 @@ struct HotSpot {
 }
 
 impl HotSpot {
-    fn learn(jvmti: Jvmti) -> Self {
+    fn learn(jvmti: Jvmti, raw_names: bool) -> Self {
         let structs = VmStructs::load()
             .inspect_err(|reason| log::warn!("method names cannot be read: {reason}"))
             .ok();
@@ -261,6 +261,7 @@ impl HotSpot {
             .zip(version)
             .and_then(|(structs, version)| {
                 MethodResolver::new(structs, version)
+                    .map(|resolver| resolver.with_raw_names(raw_names))
                     .inspect_err(|reason| log::warn!("method names cannot be read: {reason}"))
                     .ok()
             });

@@ -8,7 +8,7 @@ use jni_sys::JNIEnv;
 use jprof_signal_safe::counters::Counters;
 use jprof_signal_safe::walker::hotspot::HotspotWalker;
 use jprof_signal_safe::walker::judge::JudgedWalker;
-use jprof_signal_safe::walker::{AgctWalker, Failure, Frame, Outcome, Walker};
+use jprof_signal_safe::walker::{AgctWalker, Failure, Outcome, Room, Walker};
 
 use crate::engine::FaultHandlers;
 use crate::hotspot::libjvm::Libjvm;
@@ -46,7 +46,7 @@ impl Walker for NoWalker {
         &self,
         _: &jprof_signal_safe::threads::ThreadSlot,
         _: *mut std::ffi::c_void,
-        _: &mut [Frame],
+        _: &mut Room<'_>,
     ) -> Outcome {
         Outcome::failed(Failure::Other)
     }
@@ -165,6 +165,13 @@ fn agct(jvm: &Jvm<'_>) -> Result<AgctWalker, Declined> {
         let distance = jvm.java?.env_distance() as u64;
         Some((anchor + last_java_sp).wrapping_sub(distance).cast_signed() as isize)
     });
+    if let Some(version) = jvm.version.filter(|version| !version.is_known()) {
+        // JDK-8268406.
+        return Err(Declined::Version(
+            version.feature,
+            "its method ids are no pointers",
+        ));
+    }
     let function = Libjvm::find()?.symbol(c"AsyncGetCallTrace")?;
     // SAFETY: the address is the running libjvm's, the distance is made of its own tables.
     Ok(unsafe { AgctWalker::new(function as *const _, anchor) })

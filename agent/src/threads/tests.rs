@@ -13,7 +13,7 @@ use crossbeam::utils::CachePadded;
 use jprof_signal_safe::counters::Counters;
 use jprof_signal_safe::threads::{ThreadSlot, ThreadTable};
 use jprof_signal_safe::tick::PreviousHandler;
-use jprof_signal_safe::walker::{Failure, Frame, Outcome, Walker};
+use jprof_signal_safe::walker::{Failure, Outcome, Room, Walker};
 
 use super::*;
 
@@ -21,7 +21,7 @@ struct NoWalker;
 
 impl Walker for NoWalker {
     #[allow(improper_ctypes_definitions)]
-    unsafe extern "C" fn walk(&self, _: &ThreadSlot, _: *mut c_void, _: &mut [Frame]) -> Outcome {
+    unsafe extern "C" fn walk(&self, _: &ThreadSlot, _: *mut c_void, _: &mut Room<'_>) -> Outcome {
         Outcome::failed(Failure::NoJavaFrame)
     }
 }

@@ -8,7 +8,7 @@
 
 use core::ffi::c_void;
 
-use super::{Failure, Frame, FrameType, Outcome, Position, Walker};
+use super::{Failure, Frame, FrameType, Outcome, Position, Room, Walker};
 use crate::threads::ThreadSlot;
 
 /// AsyncGetCallTrace's bytecode index of a native method.
@@ -68,8 +68,9 @@ impl Walker for AgctWalker {
         &self,
         thread: &ThreadSlot,
         ucontext: *mut c_void,
-        frames: &mut [Frame],
+        room: &mut Room<'_>,
     ) -> Outcome {
+        let frames = &mut *room.frames;
         let env = thread.jni_env();
         if env == 0 {
             return Outcome::failed(Failure::NoJavaFrame);

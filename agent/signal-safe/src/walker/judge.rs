@@ -7,7 +7,7 @@
 use core::ffi::c_void;
 
 use super::hotspot::HotspotWalker;
-use super::{AgctWalker, Failure, Frame, FrameType, Outcome, Walker};
+use super::{AgctWalker, Failure, Frame, FrameType, Outcome, Room, Walker};
 use crate::counters::{Counter, Counters};
 use crate::threads::ThreadSlot;
 
@@ -49,9 +49,18 @@ impl JudgedWalker {
     }
 }
 
+/// Room without a cache.
+fn uncached(frames: &mut [Frame]) -> Room<'_> {
+    Room {
+        frames,
+        cache: &mut [],
+    }
+}
+
 fn compare(own: &[Frame], theirs: &[Frame]) -> Verdict {
     let same = |(own, theirs): (&Frame, &Frame)| {
-        own.method == theirs.method
+        // AsyncGetCallTrace has no id for methods of classes that nobody has asked about.
+        (own.method == theirs.method || theirs.method == 0)
             // AsyncGetCallTrace says 0 where it knows the method only.
             && own.position.bytecode_index().unwrap_or(0)
                 == theirs.position.bytecode_index().unwrap_or(0)
@@ -107,21 +116,21 @@ impl Walker for JudgedWalker {
         &self,
         thread: &ThreadSlot,
         ucontext: *mut c_void,
-        frames: &mut [Frame],
+        room: &mut Room<'_>,
     ) -> Outcome {
         let mut theirs = [Frame::default(); COMPARED + 1];
         // SAFETY: handed on from the caller.
         let (judge, own) = unsafe {
             (
-                self.agct.walk(thread, ucontext, &mut theirs),
-                self.own.walk(thread, ucontext, frames),
+                self.agct.walk(thread, ucontext, &mut uncached(&mut theirs)),
+                self.own.walk(thread, ucontext, room),
             )
         };
         if judge.failure != Failure::None {
             return own;
         }
         self.counters.count(Counter::Judged);
-        let (ours, judges) = comparable((frames, &own), (&theirs, &judge));
+        let (ours, judges) = comparable((room.frames, &own), (&theirs, &judge));
         match compare(ours, judges) {
             Verdict::Equal => {}
             Verdict::LeafIndex => self.counters.count(Counter::JudgedLeafIndex),
@@ -131,8 +140,10 @@ impl Walker for JudgedWalker {
                 // AsyncGetCallTrace names a method that has called the VM by the instruction behind the call.
                 let mut again = [Frame::default(); COMPARED + 1];
                 // SAFETY: handed on from the caller.
-                let (as_agct, leaf_in_motion) =
-                    unsafe { self.own.walk_as_agct(thread, ucontext, &mut again) };
+                let (as_agct, leaf_in_motion) = unsafe {
+                    self.own
+                        .walk_as_agct(thread, ucontext, &mut uncached(&mut again))
+                };
                 let (ours, judges) = comparable((&again, &as_agct), (&theirs, &judge));
                 self.counters.count(match compare(ours, judges) {
                     // It takes a frame for whole that is not, and looks for the caller in the wrong place.

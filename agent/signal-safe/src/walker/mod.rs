@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub mod agct;
+pub mod cache;
 #[cfg(target_arch = "x86_64")]
 pub mod hotspot;
 #[cfg(target_arch = "x86_64")]
@@ -15,6 +16,7 @@ pub mod judge;
 use core::ffi::c_void;
 
 pub use agct::AgctWalker;
+pub use cache::CachedFrame;
 
 use crate::threads::ThreadSlot;
 
@@ -222,9 +224,18 @@ impl Outcome {
     }
 }
 
+/// What a walk works on.
+#[derive(Debug)]
+pub struct Room<'a> {
+    /// Where the frames go, leaf first: one place more than is to be kept.
+    pub frames: &'a mut [Frame],
+    /// What earlier walks have found; its length is a power of two, or 0.
+    pub cache: &'a mut [CachedFrame],
+}
+
 /// Takes the Java stack of the interrupted thread.
 pub trait Walker: Sync {
-    /// Fills `frames` from the leaf on. `frames` has one place more than is to be kept.
+    /// Fills the room's frames from the leaf on.
     ///
     /// `extern "C"` says that it does not unwind; both sides are of one compiler.
     ///
@@ -235,7 +246,7 @@ pub trait Walker: Sync {
         &self,
         thread: &ThreadSlot,
         ucontext: *mut c_void,
-        frames: &mut [Frame],
+        room: &mut Room<'_>,
     ) -> Outcome;
 }
 

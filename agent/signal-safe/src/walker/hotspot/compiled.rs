@@ -122,7 +122,8 @@ impl Walk<'_> {
             .checked_div(layout.pc_size)
             .unwrap_or(0);
         let entry = |index: usize| begin.wrapping_add(index.wrapping_mul(layout.pc_size));
-        // The first at or behind the wanted offset; the last one is a sentinel.
+        // The first at or behind the wanted offset. The first and the last of all are sentinels: behind the last but one that
+        // one is the nearest.
         let (mut from, mut to) = (0, count);
         while from < to {
             let middle = from + (to - from) / 2;
@@ -132,9 +133,7 @@ impl Walk<'_> {
                 to = middle;
             }
         }
-        if from >= count.saturating_sub(1) {
-            return false;
-        }
+        from = from.min(count.saturating_sub(2));
         let mut scope = memory.i32(entry(from).wrapping_add(layout.pc_scope as usize));
         if scope <= 0 {
             return false;
@@ -185,7 +184,12 @@ impl Walk<'_> {
     /// To the caller of a frame of fixed size: the return address is its last word, the caller's frame pointer the one before.
     #[inline]
     pub(super) fn leave_whole_frame(&self, blob: &Blob, sp: usize) -> Flow {
-        let sender = sp.wrapping_add(self.frame_words(blob).wrapping_mul(8));
+        self.leave_frame_of(sp, self.frame_words(blob).wrapping_mul(8))
+    }
+
+    #[inline]
+    pub(super) fn leave_frame_of(&self, sp: usize, bytes: usize) -> Flow {
+        let sender = sp.wrapping_add(bytes);
         match (
             self.stack_word(sender.wrapping_sub(8)),
             self.stack_word(sender.wrapping_sub(16)),

@@ -116,6 +116,8 @@ pub struct CodeLayout {
 pub struct CompiledLayout {
     /// `_method`.
     pub method: u32,
+    /// `_compile_id`.
+    pub compile_id: u32,
     /// `_comp_level`; its lowest byte is enough.
     pub level: u32,
     /// The entry after the check of the receiver's class.

@@ -25,7 +25,7 @@ use layout::Range;
 use memory::Memory;
 use walk::Walk;
 
-use super::{Failure, Frame, Outcome, Walker};
+use super::{Failure, Outcome, Room, Walker};
 use crate::arch::Registers;
 use crate::guard::{self, Broken};
 use crate::threads::ThreadSlot;
@@ -63,10 +63,10 @@ impl HotspotWalker {
         &self,
         java_thread: usize,
         registers: Registers,
-        frames: &mut [Frame],
+        room: &mut Room<'_>,
     ) -> Outcome {
         // SAFETY: handed on from the caller.
-        unsafe { self.walk_by(java_thread, registers, frames, false).0 }
+        unsafe { self.walk_by(java_thread, registers, room, false).0 }
     }
 
     /// Walks as AsyncGetCallTrace would where the two are known to differ in naming; and whether the interrupted method was
@@ -78,12 +78,12 @@ impl HotspotWalker {
         &self,
         thread: &ThreadSlot,
         ucontext: *mut c_void,
-        frames: &mut [Frame],
+        room: &mut Room<'_>,
     ) -> (Outcome, bool) {
         // SAFETY: handed on from the caller; the environment is that of the calling thread.
         unsafe {
             let java_thread = self.java_thread(thread.jni_env());
-            self.walk_by(java_thread, Registers::of(ucontext), frames, true)
+            self.walk_by(java_thread, Registers::of(ucontext), room, true)
         }
     }
 
@@ -95,10 +95,10 @@ impl HotspotWalker {
         &self,
         java_thread: usize,
         registers: Registers,
-        frames: &mut [Frame],
+        room: &mut Room<'_>,
         as_agct: bool,
     ) -> (Outcome, bool) {
-        let room = frames.len();
+        let most = room.frames.len();
         let mut walk = Walk {
             layout: &self.layout,
             names: &self.names,
@@ -107,7 +107,8 @@ impl HotspotWalker {
             registers,
             thread: java_thread,
             stack: Range::default(),
-            frames,
+            frames: &mut *room.frames,
+            cache: &mut *room.cache,
             count: 0,
             is_full: false,
             outside: false,
@@ -120,7 +121,7 @@ impl HotspotWalker {
         // SAFETY: `run_walk` takes a walk, which outlives the call and needs no drop.
         match unsafe { guard::run(run_walk, (&raw mut walk).cast()) } {
             Ok(()) | Err(Broken::Fault) => {
-                let kept = walk.count.min(room.saturating_sub(1));
+                let kept = walk.count.min(most.saturating_sub(1));
                 let truncated = walk.count > kept || walk.is_full;
                 let outcome = Outcome {
                     frames: kept,
@@ -151,13 +152,13 @@ impl Walker for HotspotWalker {
         &self,
         thread: &ThreadSlot,
         ucontext: *mut c_void,
-        frames: &mut [Frame],
+        room: &mut Room<'_>,
     ) -> Outcome {
         let env = thread.jni_env();
         if env == 0 {
             return Outcome::failed(Failure::NoJavaFrame);
         }
         // SAFETY: the caller hands over the handler's context on the thread of this environment, which is alive.
-        unsafe { self.walk_from(self.java_thread(env), Registers::of(ucontext), frames) }
+        unsafe { self.walk_from(self.java_thread(env), Registers::of(ucontext), room) }
     }
 }

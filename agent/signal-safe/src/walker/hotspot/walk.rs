@@ -7,10 +7,11 @@
 
 use core::ptr;
 
-use super::code_cache::{Kind, KnownNames};
+use super::code_cache::{Blob, Kind, KnownNames};
 use super::layout::{Layout, Range};
 use super::memory::Memory;
 use crate::arch::Registers;
+use crate::walker::cache::{self, CachedFrame, MOST_METHODS};
 use crate::walker::{Failure, Frame, Position};
 
 const WORD: usize = 8;
@@ -58,6 +59,7 @@ pub(super) struct Walk<'a> {
     /// The part of the thread's stack that is in use.
     pub(super) stack: Range,
     pub(super) frames: &'a mut [Frame],
+    pub(super) cache: &'a mut [CachedFrame],
     pub(super) count: usize,
     /// More frames than fit.
     pub(super) is_full: bool,
@@ -155,14 +157,74 @@ impl Walk<'_> {
         if cursor.pc == self.layout.entry.return_address {
             return self.entry_frame(cursor.fp);
         }
+        // Where a stub was interrupted, its caller needs a closer look.
+        let cacheable = self.count > 0 && !self.below_stub;
+        if cacheable && let Some(flow) = self.known_frame(cursor) {
+            return flow;
+        }
         match self.blob_of(cursor.pc) {
-            Some(blob) if blob.kind != Kind::Stub => self.compiled_frame(&blob, cursor),
+            Some(blob) if blob.kind != Kind::Stub => {
+                let first = self.count;
+                let flow = self.compiled_frame(&blob, cursor);
+                if cacheable {
+                    self.remember(&blob, cursor.pc, first);
+                }
+                flow
+            }
             Some(blob) => self.stub_frame(&blob, cursor),
             None => Flow::Fail(if self.count == 0 {
                 Failure::UnknownCode
             } else {
                 Failure::BrokenCompiled
             }),
+        }
+    }
+
+    /// A frame whose return address an earlier walk has met, in the same compiled method.
+    #[inline]
+    fn known_frame(&mut self, cursor: Cursor) -> Option<Flow> {
+        let place = cache::place_of(cursor.pc, self.cache.len());
+        let known = self
+            .cache
+            .get(place)
+            .filter(|known| known.pc == cursor.pc)?;
+        let compile_id = known
+            .blob
+            .wrapping_add(self.layout.compiled.compile_id as usize);
+        if self.memory.u32(compile_id) != known.compile_id {
+            return None;
+        }
+        let known = *known;
+        for frame in known.frames.iter().take(known.count as usize) {
+            self.push(frame.method, frame.position);
+        }
+        Some(self.leave_frame_of(cursor.sp, known.frame_bytes as usize))
+    }
+
+    /// Keeps what a return address stands for.
+    fn remember(&mut self, blob: &Blob, pc: usize, first: usize) {
+        let found = self.frames.get(first..self.count).unwrap_or(&[]);
+        if found.len() > MOST_METHODS || self.is_full || self.is_deopt_handler(blob, pc) {
+            return;
+        }
+        let field = self.layout.compiled.compile_id as usize;
+        let place = cache::place_of(pc, self.cache.len());
+        let frame_bytes = self.frame_words(blob).wrapping_mul(WORD) as u32;
+        let compile_id = self.memory.u32(blob.start.wrapping_add(field));
+        // No load from here on, so no fault leaves the entry half written.
+        let Some(known) = self.cache.get_mut(place) else {
+            return;
+        };
+        *known = CachedFrame {
+            pc,
+            blob: blob.start,
+            compile_id,
+            frame_bytes,
+            count: found.len() as u32,
+            ..CachedFrame::EMPTY
+        };
+        for (kept, &frame) in known.frames.iter_mut().zip(found) {
+            *kept = frame;
         }
     }
 
