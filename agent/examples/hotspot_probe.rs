@@ -307,7 +307,8 @@ extern "system" fn Java_HotspotProbe_judge(_env: *mut JNIEnv, _class: jclass) ->
             continue;
         }
         let is_same = now == Ok(Told::by_us(then));
-        wrong += i32::from(still && !is_same);
+        // What cannot be described any more may still be told: nothing else lies there yet.
+        wrong += i32::from(still && now.is_ok() && !is_same);
         match now {
             Err(_) => nowhere += 1,
             Ok(_) if is_same => same += i64::from(still),
