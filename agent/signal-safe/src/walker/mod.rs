@@ -111,7 +111,7 @@ impl Position {
 pub struct Frame {
     /// Where in the method.
     pub position: Position,
-    /// The address of the JVM's `Method`.
+    /// The address of the JVM's `Method`; 0 stands for frames of a virtual thread that are still in the heap.
     pub method: usize,
 }
 

@@ -137,7 +137,7 @@ impl Walk<'_> {
         self.blob_of(target).is_some_and(|blob| {
             blob.kind != Kind::Stub
                 || RESOLVING.iter().any(|&name| self.is_named(&blob, name))
-                || (self.frame_words(&blob) == 0 && !self.is_named(&blob, STUBS))
+                || ADAPTERS.iter().any(|&name| self.is_named(&blob, name))
         })
     }
 
@@ -209,73 +209,99 @@ impl Walk<'_> {
             return flow;
         }
         self.below_stub = true;
-        let sp = self.registers.sp;
         let standing = self
             .standing(blob, &[blob.code])
             .or_else(|| (words > 0 && self.is_frame_complete(blob)).then_some(Standing::Whole));
         if let Some(flow) = standing.and_then(|standing| self.caller_if(blob, standing)) {
             return flow;
         }
-        if let Some(flow) = self.behind_call_of(blob) {
-            return flow;
+        let found = if ADAPTERS.iter().any(|&name| self.is_named(blob, name)) {
+            self.above_adapter()
+        } else {
+            self.above_stub(blob, words)
+                .or_else(|| self.in_entry_stub(blob))
+        };
+        found.unwrap_or_else(|| self.search(self.registers.sp, Failure::NoReturnAddress))
+    }
+
+    /// The stub by which the VM calls Java has the VM as its caller.
+    fn in_entry_stub(&self, blob: &Blob) -> Option<Flow> {
+        if !self.blob_contains(blob, self.layout.entry.return_address) {
+            return None;
         }
-        let places = [words.saturating_sub(1), 0, 1].map(|word| sp.wrapping_add(word * WORD));
-        if let Some(flow) = places
-            .into_iter()
-            .find_map(|at| self.behind_return_address(at))
-        {
-            return flow;
-        }
-        if let Some(flow) = self.by_frame_pointer(self.registers.fp, sp) {
-            return flow;
-        }
-        if let Some(flow) = self.in_adapter(blob) {
-            return flow;
-        }
-        // The stub by which the VM calls Java has the VM as its caller.
         match self.entry_frame(self.registers.fp) {
-            Flow::Fail(_) => self.search(sp, Failure::NoReturnAddress),
-            flow => flow,
+            Flow::Fail(_) => None,
+            flow => Some(flow),
         }
     }
 
-    /// The frame that has called this very stub.
-    fn behind_call_of(&self, blob: &Blob) -> Option<Flow> {
-        let mut at = self.registers.sp;
-        for _ in 0..MOST_STUB_WORDS {
-            let word = self.stack_word(at)?;
-            if let Some(Return::Behind(Call::Direct(target), _)) = self.returns_to(word)
-                && self.blob_contains(blob, target)
-                && let Some(flow) = self.behind_return_address(at)
-            {
+    fn above_stub(&self, blob: &Blob, words: usize) -> Option<Flow> {
+        let (sp, fp) = (self.registers.sp, self.registers.fp);
+        // Before the stub has pushed anything, or but for the caller's frame pointer.
+        if let Some(flow) = [sp, sp.wrapping_add(WORD)]
+            .into_iter()
+            .find_map(|at| self.behind_call_of(blob, at, true))
+        {
+            return Some(flow);
+        }
+        // Most stubs set up a frame pointer; what they have called lies below it.
+        let by_pointer = self.by_frame_pointer(fp, sp);
+        let end = match by_pointer {
+            Some(_) => fp,
+            None => sp.wrapping_add(MOST_STUB_WORDS * WORD),
+        };
+        let mut at = sp;
+        while at < end.min(sp.wrapping_add(MOST_STUB_WORDS * WORD)) {
+            if let Some(flow) = self.behind_call_of(blob, at, false) {
                 return Some(flow);
             }
             at = at.wrapping_add(WORD);
         }
-        None
+        by_pointer
+            .or_else(|| {
+                [words.saturating_sub(1), 0, 1]
+                    .into_iter()
+                    .find_map(|word| self.behind_return_address(sp.wrapping_add(word * WORD)))
+            })
+            .or_else(|| self.in_exception_stub())
     }
 
-    /// Adapters hold the return address in a register while they move the arguments; stubs for exceptions return to a
-    /// handler, which no call precedes.
-    fn in_adapter(&self, blob: &Blob) -> Option<Flow> {
+    /// The frame that has called this very stub, or perhaps has through a pointer, if its return address lies there.
+    fn behind_call_of(&self, blob: &Blob, at: usize, or_pointer: bool) -> Option<Flow> {
+        let is_call = match self.returns_to(self.stack_word(at)?)? {
+            Return::Behind(Call::Direct(target), _) => self.blob_contains(blob, target),
+            Return::Behind(Call::Indirect, _) => or_pointer,
+            Return::ToEntryStub | Return::ToInterpreter => false,
+        };
+        is_call.then(|| self.behind_return_address(at)).flatten()
+    }
+
+    /// Adapters and tables of virtual methods have no frame. Adapters hold the return address in a register while they move
+    /// the arguments.
+    fn above_adapter(&self) -> Option<Flow> {
         let registers = &self.registers;
         let (pc, sp) = (registers.ax, registers.sp);
-        if self.frame_words(blob) == 0 {
-            if !self.is_return_address(pc) {
-                return None;
-            }
-            let sender = registers.r13;
-            let sp = if sender > sp && self.stack.contains(sender) {
-                sender
-            } else {
-                sp
-            };
-            let fp = self.frame_pointer_of(pc, registers.sp.wrapping_sub(WORD))?;
-            return Some(Flow::Go(Cursor { pc, sp, fp }));
+        if let Some(flow) = self.behind_return_address(sp) {
+            return Some(flow);
         }
-        let fp = registers.fp;
+        if !self.is_return_address(pc) {
+            return None;
+        }
+        let sender = registers.r13;
+        let caller = if sender > sp && self.stack.contains(sender) {
+            sender
+        } else {
+            sp
+        };
+        let fp = self.frame_pointer_of(pc, sp.wrapping_sub(WORD))?;
+        Some(Flow::Go(Cursor { pc, sp: caller, fp }))
+    }
+
+    /// Stubs that look for an exception's handler return to it, where no call precedes.
+    fn in_exception_stub(&self) -> Option<Flow> {
+        let fp = self.registers.fp;
         let at = fp.wrapping_add(WORD);
-        let handler = self.stack_word(at).filter(|_| fp >= sp)?;
+        let handler = self.stack_word(at).filter(|_| fp >= self.registers.sp)?;
         self.blob_of(handler)
             .filter(|blob| blob.kind == Kind::Compiled && handler > blob.code)?;
         Some(Flow::Go(Cursor {
@@ -375,6 +401,8 @@ impl Walk<'_> {
         let Some(blob) = self.code_of(code) else {
             return Flow::Fail(Failure::BrokenCompiled);
         };
+        // What the stub would have fetched.
+        self.push(0, Position::without_index(FrameType::Unknown));
         self.push(method, Position::without_index(FrameType::Native));
         match self.leave_whole_frame(&blob, cursor.sp) {
             Flow::Go(caller) if self.is_return_address(caller.pc) => Flow::Go(caller),
@@ -432,6 +460,14 @@ const STUBS: usize = usize::from_le_bytes(*b"StubRout");
 /// Length of "StubRoutines (".
 const STUBS_PREFIX: usize = 14;
 const CONTINUATION: usize = usize::from_le_bytes(*b"continua");
+
+/// The beginnings of the names of blobs with adapters and with tables of virtual methods: "I2C/C2I adapters", "vtable chunks",
+/// "MethodHandles adapters" (source: `sharedRuntime.cpp`, `vtableStubs.cpp`, `methodHandles.cpp`).
+const ADAPTERS: [usize; 3] = [
+    usize::from_le_bytes(*b"I2C/C2I "),
+    usize::from_le_bytes(*b"vtable c"),
+    usize::from_le_bytes(*b"MethodHa"),
+];
 
 /// The beginnings of the names of stubs that look for a callee (source: `sharedRuntime.cpp`): resolve_static_call and the like,
 /// ic_miss_stub, wrong_method_stub, handle_wrong_method; from 24 on with "Shared Runtime" before them.
