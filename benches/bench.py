@@ -12,10 +12,12 @@ import report
 import sample_cost
 import startup
 import throughput
+import walk
 from jvm import Lab
 
 SECTIONS = {
     "throughput": throughput,
+    "walk": walk,
     "sample_cost": sample_cost,
     "startup": startup,
     "footprint": footprint,

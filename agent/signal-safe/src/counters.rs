@@ -34,6 +34,11 @@ counters! {
     Tick => "ticks",
     /// Ticks that became a record for the recorder.
     SampleTaken => "samples_taken",
+    /// Nanoseconds that the samples taken spent in the handler, by the wall clock: the walk and the storing. What the kernel
+    /// takes to deliver the signal comes on top.
+    HandlerNanos => "handler_nanos",
+    /// Walks that gave Java frames.
+    WalkOk => "walk_ok",
     /// The three stripes tried were all in use.
     DropStripesBusy => "drop_stripes_busy",
     /// The stripe's ring had no room: the recorder lags.
@@ -47,11 +52,6 @@ counters! {
     ForeignSignal => "foreign_signals",
     /// Times the guard lengthened a thread's period because a tick cost too much of it.
     PeriodLengthened => "period_lengthened",
-    /// Nanoseconds that ticks spent in the handler, by the wall clock: the walk and the storing. What the kernel takes to
-    /// deliver the signal comes on top.
-    HandlerNanos => "handler_nanos",
-    /// Walks that gave Java frames.
-    WalkOk => "walk_ok",
     /// Walks cut at `stackdepth`.
     WalkTruncated => "walk_truncated",
     /// Ticks on threads that have no Java frame at all: VM and native threads, threads that
@@ -131,14 +131,8 @@ impl Counters {
     /// Adds one.
     #[inline]
     pub fn count(&self, counter: Counter) {
-        self.add(counter, 1);
-    }
-
-    /// Adds a number.
-    #[inline]
-    pub fn add(&self, counter: Counter, number: u64) {
         if let Some(cell) = self.cells.get(counter as usize) {
-            cell.fetch_add(number, Ordering::Relaxed);
+            cell.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -148,6 +142,46 @@ impl Counters {
         self.cells
             .get(counter as usize)
             .map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+}
+
+/// The counters of a stripe, written by its holder alone: what happens at each tick is counted without a locked instruction
+/// and without a cache line that all processors share.
+#[derive(Debug)]
+pub struct Tally {
+    cells: [AtomicU64; Counter::ALL.len()],
+}
+
+impl Tally {
+    /// All zero.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            cells: [const { AtomicU64::new(0) }; Counter::ALL.len()],
+        }
+    }
+
+    /// Adds a number. Of two writers at once one would be lost.
+    #[inline]
+    pub fn add(&self, counter: Counter, number: u64) {
+        if let Some(cell) = self.cells.get(counter as usize) {
+            let sum = cell.load(Ordering::Relaxed).wrapping_add(number);
+            cell.store(sum, Ordering::Relaxed);
+        }
+    }
+
+    /// The present value.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.cells
+            .get(counter as usize)
+            .map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -8,6 +8,7 @@ use core::cell::UnsafeCell;
 
 use crossbeam_utils::CachePadded;
 
+use crate::counters::{Counter, Tally};
 use crate::ring::Ring;
 use crate::sync::{AtomicBool, Ordering};
 use crate::walker::{CachedFrame, Frame, Room};
@@ -19,6 +20,7 @@ const TRIES: usize = 3;
 #[derive(Debug)]
 pub struct Stripe {
     locked: CachePadded<AtomicBool>,
+    tally: CachePadded<Tally>,
     ring: Ring,
     frames: &'static UnsafeCell<[Frame]>,
     cache: &'static UnsafeCell<[CachedFrame]>,
@@ -37,6 +39,7 @@ impl Stripe {
     ) -> Self {
         Self {
             locked: CachePadded::new(AtomicBool::new(false)),
+            tally: CachePadded::new(Tally::new()),
             ring,
             frames,
             cache,
@@ -47,6 +50,12 @@ impl Stripe {
     #[must_use]
     pub fn ring(&self) -> &Ring {
         &self.ring
+    }
+
+    /// What its holders have counted.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Whether somebody writes at this moment.
@@ -78,6 +87,12 @@ impl<'a> Held<'a> {
     pub fn frames(&mut self) -> &mut [Frame] {
         // SAFETY: this is the only holder of the lock, and `self` is borrowed mutably.
         unsafe { &mut *self.stripe.frames.get() }
+    }
+
+    /// Counts.
+    #[inline]
+    pub fn add(&mut self, counter: Counter, number: u64) {
+        self.stripe.tally.add(counter, number);
     }
 
     /// What a walk works on.

@@ -15,9 +15,9 @@ use crossbeam_utils::CachePadded;
 use crate::counters::{Counter, Counters};
 use crate::record::{self, RecordHead, RecordKind};
 use crate::ring::Ring;
-use crate::stripes::{self, Stripe};
+use crate::stripes::{self, Held, Stripe};
 use crate::threads::{Found, ThreadKey, ThreadSlot, ThreadTable, TickSource};
-use crate::walker::{Failure, Frame, Outcome, Walker};
+use crate::walker::{Failure, Frame, Walker};
 use crate::{arch, clock};
 
 /// What a tick costs the thread outside the handler: the timer interrupt, the signal's delivery
@@ -173,9 +173,18 @@ impl Sampler {
         }
     }
 
+    /// What has been counted since the start.
+    #[must_use]
+    pub fn total(&self, counter: Counter) -> u64 {
+        let stripes = self
+            .stripes
+            .iter()
+            .map(|stripe| stripe.tally().get(counter));
+        stripes.fold(self.counters.get(counter), u64::wrapping_add)
+    }
+
     #[inline]
     unsafe fn tick(&self, key: ThreadKey, slot: &ThreadSlot, ucontext: *mut c_void) {
-        self.counters.count(Counter::Tick);
         if slot.take_first_tick() {
             // The random first period is over. At once: it may be shorter than this handler.
             set_period(slot, self.base_period_nanos);
@@ -188,16 +197,27 @@ impl Sampler {
             let cpu = clock::thread_cpu_nanos();
             (slot.claim_tick(cpu, self.interval_nanos), Some(cpu))
         };
-        if weight == 0 {
+        let taken = if weight == 0 {
+            self.counters.count(Counter::Tick);
             self.counters.count(Counter::DropTooEarly);
-        } else {
+            clock::monotonic_nanos().saturating_sub(now)
+        } else if let Some(mut stripe) = stripes::take(self.stripes, slot.tid()) {
             // SAFETY: handed on from the caller.
-            let stored = unsafe { self.take_sample(key, slot, ucontext, now, weight) };
+            let stored = unsafe { self.take_sample(key, slot, ucontext, now, weight, &mut stripe) };
             if !stored {
                 slot.give_back(weight, self.interval_nanos);
             }
-        }
-        self.keep_application_going(slot, now, cpu_started);
+            let taken = clock::monotonic_nanos().saturating_sub(now);
+            stripe.add(Counter::Tick, 1);
+            stripe.add(Counter::HandlerNanos, taken);
+            taken
+        } else {
+            self.counters.count(Counter::Tick);
+            self.counters.count(Counter::DropStripesBusy);
+            slot.give_back(weight, self.interval_nanos);
+            clock::monotonic_nanos().saturating_sub(now)
+        };
+        self.keep_application_going(slot, taken, cpu_started);
     }
 
     /// False when the sample could not be stored, which has been counted.
@@ -209,11 +229,8 @@ impl Sampler {
         ucontext: *mut c_void,
         now: u64,
         weight: u64,
+        stripe: &mut Held<'_>,
     ) -> bool {
-        let Some(mut stripe) = stripes::take(self.stripes, slot.tid()) else {
-            self.counters.count(Counter::DropStripesBusy);
-            return false;
-        };
         // SAFETY: the handler runs on the slot's thread with the kernel's ucontext.
         let outcome = unsafe { self.walker.walk(slot, ucontext, &mut stripe.room()) };
         let head = RecordHead {
@@ -230,13 +247,16 @@ impl Sampler {
         };
         let frames = stripe.ring_and_frames(outcome.frames);
         if !self.store(frames, &head) {
-            self.counters.count(Counter::DropRingFull);
+            stripe.add(Counter::DropRingFull, 1);
             self.wake_recorder();
             return false;
         }
         slot.set_last_tick_nanos(now);
-        self.counters.count(Counter::SampleTaken);
-        self.count_outcome(outcome);
+        stripe.add(Counter::SampleTaken, 1);
+        stripe.add(counter_of(outcome.failure), 1);
+        if outcome.truncated {
+            stripe.add(Counter::WalkTruncated, 1);
+        }
         true
     }
 
@@ -287,46 +307,13 @@ impl Sampler {
         self.store_in(stripe.ring(), &[], &head)
     }
 
-    #[inline]
-    fn count_outcome(&self, outcome: Outcome) {
-        self.counters.count(match outcome.failure {
-            Failure::None => Counter::WalkOk,
-            Failure::NoJavaFrame => Counter::WalkNoJavaFrame,
-            Failure::NoClassLoad => Counter::WalkNoClassLoad,
-            Failure::GcActive => Counter::WalkGcActive,
-            Failure::UnknownNotJava => Counter::WalkUnknownNotJava,
-            Failure::NotWalkableNotJava => Counter::WalkNotWalkableNotJava,
-            Failure::UnknownJava => Counter::WalkUnknownJava,
-            Failure::NotWalkableJava => Counter::WalkNotWalkableJava,
-            Failure::UnknownState => Counter::WalkUnknownState,
-            Failure::ThreadExit => Counter::WalkThreadExit,
-            Failure::Deoptimization => Counter::WalkDeoptimization,
-            Failure::Other => Counter::WalkOther,
-            Failure::UnknownCode => Counter::WalkUnknownCode,
-            Failure::NoReturnAddress => Counter::WalkNoReturnAddress,
-            Failure::OutOfStack => Counter::WalkOutOfStack,
-            Failure::BrokenInterpreted => Counter::WalkBrokenInterpreted,
-            Failure::BrokenCompiled => Counter::WalkBrokenCompiled,
-            Failure::BrokenEntry => Counter::WalkBrokenEntry,
-            Failure::NoAnchor => Counter::WalkNoAnchor,
-            Failure::Fault => Counter::WalkFault,
-            Failure::TooLong => Counter::WalkTooLong,
-            Failure::NoGuard => Counter::WalkNoGuard,
-        });
-        if outcome.truncated {
-            self.counters.count(Counter::WalkTruncated);
-        }
-    }
-
     /// The event's clock runs on while the handler works, so a handler that nears the period
     /// would starve its thread. A thread whose ticks cost more than half of its period gets a
     /// longer one at once, and the old one back when its ticks are cheap again.
     #[inline]
-    fn keep_application_going(&self, slot: &ThreadSlot, started: u64, cpu_started: Option<u64>) {
+    fn keep_application_going(&self, slot: &ThreadSlot, taken: u64, cpu_started: Option<u64>) {
         let period = slot.period_nanos();
         let base = self.base_period_nanos;
-        let taken = clock::monotonic_nanos().saturating_sub(started);
-        self.counters.add(Counter::HandlerNanos, taken);
         let mut shortest = shortest_period_nanos(taken);
         if shortest > period {
             // The thread may have been descheduled in here: only its CPU time counts. Where this tick has not looked at it,
@@ -359,6 +346,35 @@ impl Sampler {
                 );
             }
         }
+    }
+}
+
+/// What a walk's end counts as.
+#[inline]
+const fn counter_of(failure: Failure) -> Counter {
+    match failure {
+        Failure::None => Counter::WalkOk,
+        Failure::NoJavaFrame => Counter::WalkNoJavaFrame,
+        Failure::NoClassLoad => Counter::WalkNoClassLoad,
+        Failure::GcActive => Counter::WalkGcActive,
+        Failure::UnknownNotJava => Counter::WalkUnknownNotJava,
+        Failure::NotWalkableNotJava => Counter::WalkNotWalkableNotJava,
+        Failure::UnknownJava => Counter::WalkUnknownJava,
+        Failure::NotWalkableJava => Counter::WalkNotWalkableJava,
+        Failure::UnknownState => Counter::WalkUnknownState,
+        Failure::ThreadExit => Counter::WalkThreadExit,
+        Failure::Deoptimization => Counter::WalkDeoptimization,
+        Failure::Other => Counter::WalkOther,
+        Failure::UnknownCode => Counter::WalkUnknownCode,
+        Failure::NoReturnAddress => Counter::WalkNoReturnAddress,
+        Failure::OutOfStack => Counter::WalkOutOfStack,
+        Failure::BrokenInterpreted => Counter::WalkBrokenInterpreted,
+        Failure::BrokenCompiled => Counter::WalkBrokenCompiled,
+        Failure::BrokenEntry => Counter::WalkBrokenEntry,
+        Failure::NoAnchor => Counter::WalkNoAnchor,
+        Failure::Fault => Counter::WalkFault,
+        Failure::TooLong => Counter::WalkTooLong,
+        Failure::NoGuard => Counter::WalkNoGuard,
     }
 }
 

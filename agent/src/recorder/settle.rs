@@ -102,10 +102,10 @@ impl Run {
     }
 
     pub(super) fn write_counters(&mut self, boundary: u64) {
-        let counters = self.recorder.sampler.counters;
+        let sampler = self.recorder.sampler;
         let mut values: Vec<(&'static str, u64)> = Counter::ALL
             .iter()
-            .map(|&counter| (counter.name(), counters.get(counter)))
+            .map(|&counter| (counter.name(), sampler.total(counter)))
             .collect();
         let registry = &self.recorder.registry.counters;
         let load =
