@@ -1,15 +1,18 @@
 //! Everything that a signal handler of jprof may touch: the tick handler, the stack walk, the
-//! rings that carry samples to the recorder, and the table of threads.
+//! handler of faults that a walk meets, the rings that carry samples to the recorder, and the table
+//! of threads.
 //!
 //! The crate is `no_std` without `alloc`, so that what must not happen in a handler does not
 //! compile here: no allocation, no lock that blocks, no `thread_local!`, no formatting. All memory
 //! is given to it at start and is never returned while a handler can run. No index is checked by a
 //! panicking bounds check on the handler's path: look-ups return `Option`, rings mask.
 //!
-//! Calls made inside the handler, all of them (see `docs/signals.md`):
-//! `__errno_location`, `clock_gettime` (CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID), `ioctl`
-//! (`PERF_EVENT_IOC_PERIOD`), `syscall` (`gettid` once per thread, `timer_settime`, `futex` wake)
-//! and the JVM's `AsyncGetCallTrace`.
+//! Calls made inside the handlers, all of them (see `docs/signals.md`):
+//! `__errno_location`, `clock_gettime` (CLOCK_MONOTONIC; CLOCK_THREAD_CPUTIME_ID on ticks that are
+//! not regular, and on one of sixteen that are), `ioctl` (`PERF_EVENT_IOC_PERIOD`), `syscall`
+//! (`gettid` once per thread, `timer_settime`, `futex` wake), `sigaction` (a fault that is not ours,
+//! where nobody had a handler before) and, with `walker=agct` or `both`, the JVM's
+//! `AsyncGetCallTrace`. Beside them the handlers that had the signals before.
 #![no_std]
 
 #[cfg(test)]
