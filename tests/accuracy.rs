@@ -1,10 +1,8 @@
 //! CPU time is shown where it was spent, and all of it.
 
-use std::thread;
-
 use crate::support::{
-    ALL, Jdk, OLD_AND_USUAL, Profile, Program, Run, folder, is_root, on_jdks, perf_ticks_in_kernel,
-    skip,
+    ALL, Jdk, OLD_AND_USUAL, Profile, Program, Run, at_once, folder, is_root, on_jdks,
+    perf_ticks_in_kernel, skip,
 };
 
 /// The sum of all samples, and the process's CPU time.
@@ -166,18 +164,7 @@ fn seconds(nanos: u64) -> f64 {
 
 /// Runs `body` for each engine at once: they share the machine, which their CPU clocks do not mind.
 fn on_engines(test: &str, body: impl Fn(&str) + Sync) {
-    let body = &body;
-    thread::scope(|scope| {
-        let threads: Vec<_> = engines(test)
-            .into_iter()
-            .map(|engine| (engine, scope.spawn(move || body(engine))))
-            .collect();
-        let failed: Vec<&str> = threads
-            .into_iter()
-            .filter_map(|(engine, thread)| thread.join().is_err().then_some(engine))
-            .collect();
-        assert!(failed.is_empty(), "fails by {failed:?}");
-    });
+    at_once(&engines(test), |engine| body(engine));
 }
 
 #[test]

@@ -17,3 +17,4 @@ mod reading;
 mod rotation;
 mod support;
 mod threads;
+mod walker;

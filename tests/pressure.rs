@@ -3,16 +3,18 @@
 use crate::accuracy::{Enough, engines, measure, measure_enough};
 use crate::support::{Jdk, OLD_AND_USUAL, Profile, Program, Sample, folder, on_jdks};
 
-/// The work that a thread gets done per second of its CPU time, as a part of what it gets done without the agent. The
-/// agent leaves a thread at least half of its time; the rest is for what a full cache costs.
-const LEAST_WORK: f64 = 0.4;
+/// Intervals, and the most CPU time that a piece of work may take with them, as a multiple of what it takes without the agent.
+/// However short the interval, the agent leaves a thread at least half of its time; the rest is for what a full cache costs.
+const MOST_TIME: [(&str, f64); 2] = [("100us", 2.2), ("10us", 2.5)];
+/// How often a measurement is repeated that the machine may have disturbed; the best one counts.
+const ATTEMPTS: u32 = 3;
 
 /// The least part of a deep thread's CPU time that stands under its whole stack: it goes down to its work first, and
 /// some of its stacks cannot be walked.
 const SHOWN: f64 = 0.8;
 
 fn work_per_cpu_second(jdk: &Jdk, agent: Option<&str>) -> f64 {
-    let program = Program::new(jdk, "DeepStacks", &["3", "2000"]);
+    let program = Program::new(jdk, "DeepStacks", &["2", "2000"]);
     let program = match agent {
         Some(options) => program.agent(options),
         None => program,
@@ -25,22 +27,23 @@ fn work_per_cpu_second(jdk: &Jdk, agent: Option<&str>) -> f64 {
 fn the_application_gets_on_at_any_interval_with_stacks_2000_deep() {
     let test = "short intervals, deep stacks";
     on_jdks(test, OLD_AND_USUAL, |jdk| {
-        let without = work_per_cpu_second(jdk, None);
         for engine in engines(test) {
-            for interval in ["10us", "100us"] {
+            for (interval, most) in MOST_TIME {
                 let folder = folder();
                 let file = folder.path().join("all.jfr");
                 let options = format!(
                     "url=none,interval={interval},event={engine},file={}",
                     file.display()
                 );
-                let with = work_per_cpu_second(jdk, Some(&options)) / without;
-                eprintln!("{engine}, {interval}: {:.0} % of the work", with * 100.0);
-                assert!(
-                    with >= LEAST_WORK,
-                    "{engine}, {interval}: {with} of the work"
-                );
-                assert!(!Profile::of_file(&file).samples.is_empty());
+                let gets_on = (1..=ATTEMPTS).any(|attempt| {
+                    // Right before each measurement, since other work changes what the machine gives.
+                    let without = work_per_cpu_second(jdk, None);
+                    let times = without / work_per_cpu_second(jdk, Some(&options));
+                    eprintln!("{engine}, {interval}, attempt {attempt}: {times:.2} times the time");
+                    assert!(!Profile::of_file(&file).samples.is_empty());
+                    times <= most
+                });
+                assert!(gets_on, "{engine}, {interval}: not within {most} times");
             }
         }
     });

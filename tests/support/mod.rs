@@ -11,10 +11,12 @@ pub(crate) use datakit::{DataKit, Faulty, Mood, Sent, closed_port};
 pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, on_jdks};
 pub(crate) use ledger::skip;
 pub(crate) use program::{Program, Run, agent_argument};
-pub(crate) use recording::{Profile, Sample};
+pub(crate) use recording::{Profile, Sample, Stack};
 pub(crate) use system::{Signal, is_root, perf_ticks_in_kernel};
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -58,4 +60,20 @@ pub(crate) fn folder() -> TempDir {
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777))
         .expect("permissions");
     folder
+}
+
+/// Runs `body` for each item in a thread of its own; one that fails does not keep the others from their end.
+pub(crate) fn at_once<T: Debug + Sync>(items: &[T], body: impl Fn(&T) + Sync) {
+    let body = &body;
+    thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .iter()
+            .map(|item| (item, scope.spawn(move || body(item))))
+            .collect();
+        let failed: Vec<&T> = threads
+            .into_iter()
+            .filter_map(|(item, thread)| thread.join().is_err().then_some(item))
+            .collect();
+        assert!(failed.is_empty(), "fails by {failed:?}");
+    });
 }

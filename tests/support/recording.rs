@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -41,6 +41,8 @@ impl ChunkTimes {
 pub(crate) struct Sample {
     pub(crate) unix_nanos: u64,
     pub(crate) thread: Rc<str>,
+    /// The thread's id in Java, none for the VM's own threads.
+    pub(crate) java_id: Option<i64>,
     pub(crate) stack: Rc<Stack>,
     pub(crate) weight: u64,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Sample {
 #[derive(Debug)]
 pub(crate) struct Stack {
     pub(crate) frames: Vec<String>,
+    /// The frames' types: `Interpreted`, `JIT compiled` and so on, without repetition.
+    pub(crate) frame_types: BTreeSet<String>,
     pub(crate) truncated: bool,
 }
 
@@ -149,7 +153,7 @@ impl Profile {
         &mut self,
         event: &Event<'_>,
         stacks: &mut HashMap<i64, Rc<Stack>>,
-        threads: &mut HashMap<i64, Rc<str>>,
+        threads: &mut HashMap<i64, Thread>,
     ) {
         let number = |name| event.i64(name).expect("a number").cast_unsigned();
         match event.type_name() {
@@ -159,7 +163,8 @@ impl Profile {
                     weight: number("weight"),
                     unix_nanos: event.start_unix_nanos().expect("a time").cast_unsigned(),
                     stack: stack_of(event, stacks),
-                    thread,
+                    thread: thread.name,
+                    java_id: thread.java_id,
                 });
             }
             "jdk.ExecutionSample" => {
@@ -168,7 +173,8 @@ impl Profile {
                     weight: 1,
                     unix_nanos: event.start_unix_nanos().expect("a time").cast_unsigned(),
                     stack: stack_of(event, stacks),
-                    thread,
+                    thread: thread.name,
+                    java_id: thread.java_id,
                 });
             }
             "datadog.DatadogProfilerConfig" => {
@@ -229,15 +235,27 @@ fn stack_of(event: &Event<'_>, stacks: &mut HashMap<i64, Rc<Stack>>) -> Rc<Stack
                 None => method.into_owned(),
             }
         });
+        let frame_types = view.frames().map(|frame| {
+            let frame_type = frame.kind().expect("every frame has a type");
+            frame_type.into_owned()
+        });
         Rc::new(Stack {
             frames: frames.collect(),
+            frame_types: frame_types.collect(),
             truncated: view.truncated(),
         })
     });
     Rc::clone(stack)
 }
 
-fn thread_of(event: &Event<'_>, field: &str, threads: &mut HashMap<i64, Rc<str>>) -> Rc<str> {
+/// Who ran.
+#[derive(Clone)]
+struct Thread {
+    name: Rc<str>,
+    java_id: Option<i64>,
+}
+
+fn thread_of(event: &Event<'_>, field: &str, threads: &mut HashMap<i64, Thread>) -> Thread {
     let key = event.key(field).expect("a thread's key");
     let thread = threads.entry(key).or_insert_with(|| {
         let view = event.thread().expect("every sample has a thread");
@@ -247,7 +265,10 @@ fn thread_of(event: &Event<'_>, field: &str, threads: &mut HashMap<i64, Rc<str>>
             let top = top.and_then(|frame| frame.method_name());
             panic!("thread {:?} has no name, in {top:?}", view.os_id())
         });
-        Rc::from(name.as_ref())
+        Thread {
+            name: Rc::from(name.as_ref()),
+            java_id: view.java_id().filter(|&id| id > 0),
+        }
     });
-    Rc::clone(thread)
+    thread.clone()
 }

@@ -7,11 +7,17 @@ import java.io.InputStream;
 /**
  * Class loaders that define a class, run it and are dropped, so that classes are unloaded while they are profiled.
  *
- * <p>{@code LoaderChurn [SECONDS=5] [THREADS=2]}; prints {@code loaders}.
+ * <p>{@code LoaderChurn [SECONDS=5] [THREADS=2]}; prints {@code loaders}. At the end all of them are gone, so that what is
+ * left of them in memory is a leak.
  */
 public final class LoaderChurn {
     /** A collection after so many loaders of a thread: each unloads what the last ones defined. */
     private static final int LOADERS_PER_COLLECTION = 200;
+
+    /** Collections at the end, and a pause for the VM's threads after each: newer JVMs free what was unloaded there. */
+    private static final int LAST_COLLECTIONS = 2;
+
+    private static final long PAUSE_MILLIS = 100;
 
     private LoaderChurn() {}
 
@@ -31,6 +37,10 @@ public final class LoaderChurn {
             total += count;
         }
         Truth.print("loaders", total);
+        for (int i = 0; i < LAST_COLLECTIONS; i++) {
+            System.gc();
+            Run.sleepMillis(PAUSE_MILLIS);
+        }
         Run.end();
     }
 
