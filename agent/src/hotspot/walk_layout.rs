@@ -4,10 +4,11 @@
 //! frame slots) are those of HotSpot's sources for the releases in [`JavaVersion::KNOWN`], and unchanged since 9.
 
 use jprof_signal_safe::walker::hotspot::layout::{
-    Base, CodeHeap, CodeLayout, CompiledLayout, EntryLayout, InterpreterLayout, Layout,
-    MethodLayout, Offset, Place, Range, Signed, ThreadLayout,
+    Base, CodeHeap, CodeLayout, CompiledLayout, ContinuationLayout, EntryLayout, InterpreterLayout,
+    Layout, MethodLayout, Offset, Oops, Place, Range, Signed, ThreadLayout,
 };
 
+use super::flags::{FlagValue, Flags};
 use super::memory::SafeReader;
 use super::vm_structs::VmStructs;
 use super::{Declined, JavaVersion};
@@ -21,7 +22,29 @@ pub struct Known {
     pub jni_env: usize,
     /// The `Method` of `jdk.internal.vm.Continuation.enterSpecial`; 0 where there are no continuations.
     pub enter_special: usize,
+    /// The fields of continuations in the heap, where there are any.
+    pub continuation_fields: Option<ContinuationFields>,
 }
+
+/// Offsets of fields in Java objects, as the JVM has told them.
+#[derive(Clone, Copy, Debug)]
+pub struct ContinuationFields {
+    /// `jdk.internal.vm.Continuation.tail`.
+    pub tail: u32,
+    /// `jdk.internal.vm.StackChunk.parent`.
+    pub parent: u32,
+    /// `jdk.internal.vm.StackChunk.sp`.
+    pub sp: u32,
+    /// `jdk.internal.vm.StackChunk.bottom`.
+    pub bottom: u32,
+    /// `jdk.internal.vm.StackChunk.size`.
+    pub size: u32,
+    /// The address of the `java.lang.Class` object of `StackChunk` at the time.
+    pub chunk_mirror: usize,
+}
+
+/// `ContinuationEntry::_cont` in product builds of 21 to 25 (`continuationEntry.hpp`; looked at in running JVMs).
+const ENTRY_CONTINUATION: u32 = 16;
 
 /// `frame::interpreter_frame_method_offset` and `…_bcp_offset` in words (`frame_x86.hpp`): 9 put the mirror between them.
 const METHOD_SLOT: isize = -3;
@@ -57,7 +80,13 @@ pub fn read(vm: &VmStructs, reader: &SafeReader, known: Known) -> Result<Layout,
             bytecodes: vm.type_size("ConstMethod")? as usize,
             code_size: tables.field("ConstMethod", "_code_size")?,
         },
-        entry: tables.entry(known.enter_special)?,
+        entry: EntryLayout {
+            continuation: known
+                .continuation_fields
+                .filter(|_| known.version.is_known())
+                .and_then(|fields| tables.continuation(&fields)),
+            ..tables.entry(known.enter_special)?
+        },
     })
 }
 
@@ -353,9 +382,81 @@ impl Tables<'_> {
             anchor_pc: anchor + self.field("JavaFrameAnchor", "_last_Java_pc")?,
             upcall_frame_data: self.field("UpcallStub", "_frame_data_offset").ok(),
             enter_special,
+            continuation: None,
         })
     }
+
+    /// None where something is missing: frames in the heap are then shown as one mark.
+    fn continuation(&self, fields: &ContinuationFields) -> Option<ContinuationLayout> {
+        let read_u32 = |address: u64| self.reader.read_u32(address).ok();
+        // A class's object holds its `Klass`, whose layout helper says how large its instances are; the stack lies behind.
+        let klass_offset = read_u32(
+            self.vm
+                .static_address("java_lang_Class", "_klass_offset")
+                .ok()?,
+        )?;
+        let klass = self
+            .load(fields.chunk_mirror as u64 + u64::from(klass_offset))
+            .ok()?;
+        let helper = self.field("Klass", "_layout_helper").ok()?;
+        let size = read_u32(klass + u64::from(helper))? & !7;
+        let fits = |field: u32| field < size;
+        let all = [fields.parent, fields.sp, fields.bottom, fields.size];
+        if !(MOST_CHUNK_HEADER.contains(&size) && all.into_iter().all(fits)) {
+            return None;
+        }
+        Some(ContinuationLayout {
+            entry_continuation: ENTRY_CONTINUATION,
+            tail: fields.tail,
+            parent: fields.parent,
+            sp: fields.sp,
+            bottom: fields.bottom,
+            size: fields.size,
+            stack: size,
+            oops: self.oops()?,
+        })
+    }
+
+    fn oops(&self) -> Option<Oops> {
+        let flags = Flags::new(self.vm).ok()?;
+        let is_on = |name| match flags.get(name) {
+            Some(flag) => flag.value == FlagValue::Bool(true),
+            None => false,
+        };
+        if is_on("UseCompressedOops") {
+            // 22 took the structure away.
+            let field = |old, new| {
+                let address = self.vm.static_address("CompressedOops", old);
+                address
+                    .or_else(|_| self.vm.static_address("CompressedOops", new))
+                    .ok()
+            };
+            return Some(Oops::Narrow {
+                base: self.load(field("_narrow_oop._base", "_base")?).ok()? as usize,
+                shift: self
+                    .reader
+                    .read_u32(field("_narrow_oop._shift", "_shift")?)
+                    .ok()?,
+            });
+        }
+        let is_generational = is_on("ZGenerational") || flags.get("ZGenerational").is_none();
+        if is_on("UseZGC") && is_generational {
+            let globals = self
+                .load_static("ZGlobalsForVMStructs", "_instance_p")
+                .ok()?;
+            let field = self
+                .field("ZGlobalsForVMStructs", "_ZPointerLoadShift")
+                .ok()?;
+            return Some(Oops::Coloured {
+                shift_at: self.load(globals + u64::from(field)).ok()? as usize,
+            });
+        }
+        Some(Oops::Wide)
+    }
 }
+
+/// Bytes of a `StackChunk` before its stack: a header and a dozen fields.
+const MOST_CHUNK_HEADER: std::ops::Range<u32> = 24..257;
 
 const fn pointer(field: u32) -> Place {
     Place {

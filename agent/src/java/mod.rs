@@ -6,6 +6,7 @@
 //! `tid` of java.lang.Thread) exist in JDK 8 to 25; a JVM without them makes `learn` fail.
 #![allow(unsafe_code)]
 
+pub mod continuations;
 mod properties;
 
 pub use properties::system_properties;
@@ -204,7 +205,7 @@ pub fn detach_current(vm: *mut JavaVM) {
     unsafe { ((**vm).v1_2.DetachCurrentThread)(vm) };
 }
 
-unsafe fn clear_exception(env: *mut JNIEnv) {
+pub(super) unsafe fn clear_exception(env: *mut JNIEnv) {
     // SAFETY: the environment is the calling thread's.
     unsafe { ((**env).v1_2.ExceptionClear)(env) };
 }

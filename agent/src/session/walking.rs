@@ -15,7 +15,7 @@ use crate::hotspot::libjvm::Libjvm;
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::version::{AgctAdvice, agct_advice};
 use crate::hotspot::{Declined, JavaVersion, VmStructs, walk_layout};
-use crate::java::JavaThreads;
+use crate::java::{JavaThreads, continuations};
 use crate::options;
 
 /// The walker in force, and what goes with it.
@@ -128,8 +128,14 @@ fn own(jvm: &Jvm<'_>) -> Result<(HotspotWalker, FaultHandlers), String> {
         version,
         jni_env: java.env_distance(),
         enter_special: enter_special as usize,
+        // SAFETY: the environment is the calling thread's own.
+        continuation_fields: unsafe { continuations::fields(jvm.env) },
     };
     let layout = walk_layout::read(structs, &reader, known).map_err(declined)?;
+    log::debug!(
+        "frames of virtual threads in the heap: {:?}",
+        layout.entry.continuation
+    );
     let fault_handlers = FaultHandlers::install()
         .map_err(|error| format!("the handler of faults cannot be installed: {error}"))?;
     Ok((HotspotWalker::new(layout), fault_handlers))

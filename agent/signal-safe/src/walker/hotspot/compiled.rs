@@ -103,7 +103,8 @@ impl Walk<'_> {
     fn original_pc(&self, blob: &Blob, sp: usize) -> Option<usize> {
         let field = self.layout.compiled.orig_pc as usize;
         let offset = self.memory.i32(blob.start.wrapping_add(field));
-        self.stack_word(sp.wrapping_add_signed(offset as isize))
+        self.memory
+            .try_word(sp.wrapping_add_signed(offset as isize))
     }
 
     /// Adds the scopes at an address. False when the method does not say.

@@ -66,6 +66,13 @@ impl Walk<'_> {
             && !self.stack.contains(address)
     }
 
+    /// Adds the frame of a method. None when it is no method.
+    pub(super) fn push_interpreted(&mut self, method: usize, bcp: usize) -> Option<()> {
+        let method = self.method_at(method)?;
+        self.push(method.method, method.position(bcp));
+        Some(())
+    }
+
     fn frame_slot(&self, fp: usize, slot: isize) -> Option<usize> {
         self.stack_word(fp.wrapping_add_signed(slot * WORD as isize))
     }

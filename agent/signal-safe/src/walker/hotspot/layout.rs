@@ -193,6 +193,48 @@ pub struct EntryLayout {
     pub upcall_frame_data: Option<u32>,
     /// `Method` of `jdk.internal.vm.Continuation.enterSpecial`, 0 where there is none.
     pub enter_special: usize,
+    /// Where continuations keep frames in the heap.
+    pub continuation: Option<ContinuationLayout>,
+}
+
+/// How a field of an object holds a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oops {
+    /// In four bytes, from a base, shifted.
+    Narrow {
+        /// `CompressedOops::_base`.
+        base: usize,
+        /// `CompressedOops::_shift`.
+        shift: u32,
+    },
+    /// As the address.
+    Wide,
+    /// With bits of generational ZGC below the address.
+    Coloured {
+        /// The address of the word that says how many bits there are at present (`ZPointerLoadShift`).
+        shift_at: usize,
+    },
+}
+
+/// `ContinuationEntry`, `Continuation` and `StackChunk`: offsets in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ContinuationLayout {
+    /// `ContinuationEntry::_cont`.
+    pub entry_continuation: u32,
+    /// `Continuation.tail`.
+    pub tail: u32,
+    /// `StackChunk.parent`.
+    pub parent: u32,
+    /// `StackChunk.sp`, in words from the stack's first.
+    pub sp: u32,
+    /// `StackChunk.bottom`, likewise.
+    pub bottom: u32,
+    /// `StackChunk.size`, in words.
+    pub size: u32,
+    /// The first word of the stack.
+    pub stack: u32,
+    /// References.
+    pub oops: Oops,
 }
 
 /// Everything.

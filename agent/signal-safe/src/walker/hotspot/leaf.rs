@@ -402,7 +402,9 @@ impl Walk<'_> {
             return Flow::Fail(Failure::BrokenCompiled);
         };
         // What the stub would have fetched.
-        self.push(0, Position::without_index(FrameType::Unknown));
+        if !self.frozen_frames(cursor.sp) {
+            self.push_frozen_mark();
+        }
         self.push(method, Position::without_index(FrameType::Native));
         match self.leave_whole_frame(&blob, cursor.sp) {
             Flow::Go(caller) if self.is_return_address(caller.pc) => Flow::Go(caller),

@@ -11,6 +11,7 @@
 
 mod code_cache;
 mod compiled;
+mod frozen;
 mod interpreted;
 pub mod layout;
 mod leaf;

@@ -82,12 +82,21 @@ impl Walk<'_> {
         let base = self
             .memory
             .word(self.thread.wrapping_add(layout.thread.stack_base as usize));
-        let sp = self.registers.sp;
+        let anchor_sp = self
+            .memory
+            .word(self.thread.wrapping_add(layout.thread.anchor_sp as usize));
+        // A signal handler of others may run on a stack of its own: then the Java frames end where the anchor says.
+        let own_stack = self.registers.sp < base;
+        let sp = if own_stack {
+            self.registers.sp
+        } else {
+            anchor_sp
+        };
         self.stack = Range {
             start: sp.saturating_sub(RED_ZONE),
             end: base,
         };
-        if sp >= base || !sp.is_multiple_of(WORD) {
+        if sp == 0 || sp >= base || !sp.is_multiple_of(WORD) {
             self.finish(Failure::OutOfStack);
             return;
         }
