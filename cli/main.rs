@@ -7,18 +7,22 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod attach;
 mod convert;
+mod detach;
 mod flame;
+mod list;
 mod metrics;
 mod output;
 mod recording;
 mod serve;
+mod status;
 mod upload;
 
-/// Continuous profiling of JVMs: receive, show and convert profiles
+/// Continuous profiling of JVMs: attach to them; receive, show and convert profiles
 ///
-/// The agent libjprof.so makes the profiles and sends them to DataKit; this command receives them
-/// in DataKit's place, and reads them.
+/// The agent libjprof.so makes the profiles and sends them to DataKit; this command loads it into
+/// JVMs that run, receives profiles in DataKit's place, and reads them.
 #[derive(Parser)]
 #[command(
     name = "jprof",
@@ -39,6 +43,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    List(list::Args),
+    Attach(attach::Args),
+    Detach(detach::Args),
+    Status(status::Args),
     Serve(serve::Args),
     Flame(flame::Args),
     Convert(convert::Args),
@@ -48,6 +56,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
+        Verb::List(args) => list::run(args),
+        Verb::Attach(args) => attach::run(args),
+        Verb::Detach(args) => detach::run(args),
+        Verb::Status(args) => status::run(args),
         Verb::Serve(args) => serve::run(args),
         Verb::Flame(args) => flame::run(args),
         Verb::Convert(args) => convert::run(args),
