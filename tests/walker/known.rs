@@ -16,7 +16,8 @@ const SHARE_TOLERANCE: f64 = 0.015;
 
 /// The most samples of Java threads whose stacks are not whole.
 const UNRESOLVED: f64 = 0.002;
-const OF_VIRTUAL_THREADS: u64 = 1_000;
+/// Intervals of virtual threads that have not slept yet: their frames are all on the stack.
+const OF_VIRTUAL_THREADS: u64 = 500;
 
 #[test]
 fn every_frame_of_a_recursion_is_there() {
@@ -26,7 +27,7 @@ fn every_frame_of_a_recursion_is_there() {
 }
 
 fn check_recursion(jdk: &Jdk, depth: &str) {
-    let program = Program::new(jdk, "DeepStacks", &["1.5", depth]);
+    let program = Program::new(jdk, "DeepStacks", &["1", depth]);
     let measured = measure(program, "interval=1ms,walker=vm");
     let frames = measured.run.truth("descend_frames");
     let is_work = |sample: &&Sample| {
@@ -61,7 +62,7 @@ fn what_the_jvm_does_in_its_own_code_stands_under_its_callers() {
         let program = |seconds: &str| Program::new(jdk, "Intrinsics", &[seconds]);
         let enough = Enough {
             truth: "thread.intrinsics.cpu_nanos",
-            nanos: 2_000_000_000,
+            nanos: 1_500_000_000,
         };
         let options = "interval=1ms,walker=vm";
         let Some(measured) = measure_enough(test, program, 3, options, enough) else {
@@ -118,13 +119,17 @@ fn print_rest(profile: &Profile, is_rest: impl Fn(&Sample) -> bool) {
 #[test]
 fn virtual_threads_stand_on_their_carriers() {
     on_jdks("virtual threads by the own walker", &[21, 25], |jdk| {
-        let program = Program::new(jdk, "VirtualThreads", &["4"]);
+        let program = Program::new(jdk, "VirtualThreads", &["3"]);
         let measured = measure(program, "interval=1ms,walker=vm");
         assert!(measured.run.truth("virtual_threads") > 0);
         let profile = &measured.profile;
         let resolution = Resolution::of(profile);
         resolution.print(&format!("JDK {}", jdk.version), profile);
-        assert!(resolution.unresolved() <= UNRESOLVED);
+        assert!(
+            resolution.unresolved() <= UNRESOLVED,
+            "{} unresolved",
+            resolution.unresolved()
+        );
 
         let frozen = "[frozen frames]";
         let (mut whole, mut thawing) = (0, 0);
@@ -150,6 +155,6 @@ fn virtual_threads_stand_on_their_carriers() {
             whole += sample.weight;
         }
         eprintln!("  {whole} whole, {thawing} with frames in the heap");
-        assert!(whole + thawing >= OF_VIRTUAL_THREADS);
+        assert!(whole >= OF_VIRTUAL_THREADS, "only {whole} are whole");
     });
 }

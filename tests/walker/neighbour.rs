@@ -7,8 +7,9 @@ use crate::support::{ALL, Jdk, Profile, Program, Run, at_once, folder, on_jdks};
 
 /// Class loaders that come and go while memory is looked at.
 const LOADERS: u64 = 300;
-/// The most blocks of memory for classes that are left over, per class loader that is gone. A `jmethodID` would be one.
-const LEFT_OVER: f64 = 0.1;
+/// The most blocks of memory for classes that are left over, per class loader that is gone. Ids of methods would be one or two;
+/// from run to run, the JVM's own classes differ by some dozens of blocks.
+const LEFT_OVER: f64 = 0.3;
 /// The fewest that are, where each method has one.
 const LEFT_OVER_BY_AGCT: f64 = 0.8;
 
@@ -46,7 +47,7 @@ fn no_memory_is_left_over_from_classes_that_are_gone() {
 
 fn churn(jdk: &Jdk, walker: Option<&str>) -> Run {
     let folder = folder();
-    let mut program = Program::new(jdk, "LoaderChurn", &["2", "1"])
+    let mut program = Program::new(jdk, "LoaderChurn", &["1.5", "1"])
         .jvm("-XX:+UnlockDiagnosticVMOptions")
         .jvm("-XX:NativeMemoryTracking=summary")
         .jvm("-XX:+PrintNMTStatistics");

@@ -15,9 +15,13 @@ const ROOTS: &[&str] = &[
     "java/util/concurrent/ForkJoinWorkerThread.run",
     "jdk/internal/misc/InnocuousThread.run",
 ];
-/// The beginnings of what it calls in the thread `main` besides, before the program's main: the launcher in Java, and a look at
-/// the properties. Classes are initialised there, too.
-const BEFORE_MAIN: &[&str] = &["sun/launcher/LauncherHelper.", "java/lang/System.getProp"];
+/// The beginnings of what it calls in the thread `main` besides, before the program's main: the launcher in Java, a look at the
+/// properties, threads that it makes. Classes are initialised there, too.
+const BEFORE_MAIN: &[&str] = &[
+    "sun/launcher/LauncherHelper.",
+    "java/lang/System.getProp",
+    "java/lang/Thread.<init>",
+];
 /// As much of the harness programs, but for their mains.
 const OWN_ROOTS: &[&str] = &["Mix$Worker.run"];
 

@@ -3,14 +3,16 @@ package io.jprof.harness;
 import java.lang.reflect.Method;
 
 /**
- * Virtual threads that work, at the top and at the bottom of a recursion, and sleep, so that they are often mounted anew.
+ * Virtual threads that work when they begin, and at the bottom of a recursion before, between and after times of sleep.
  *
- * <p>{@code VirtualThreads [SECONDS=5] [THREADS=16]}; prints {@code virtual_threads}, which is 0 on a Java without them,
- * and {@code mounts}, how often one of them came back from sleep. All work is in {@code work}.
+ * <p>{@code VirtualThreads [SECONDS=5] [THREADS=16]}; that many at a time. Prints {@code virtual_threads}, how many there
+ * were, which is 0 on a Java without them. All work is in {@code work}.
  */
 public final class VirtualThreads {
-    /** Frames of {@code descend} between the two places of work. */
+    /** Frames of {@code descend} between the places of work. */
     private static final int DEPTH = 40;
+
+    private static final int SLEEPS = 4;
 
     private static final int PIECES = 50;
 
@@ -26,39 +28,33 @@ public final class VirtualThreads {
             return;
         }
         Thread[] threads = new Thread[Run.intArgument(args, 1, 16)];
-        long[] mounts = new long[threads.length];
-        for (int i = 0; i < threads.length; i++) {
-            int index = i;
-            Runnable body = () -> mounts[index] = workAndSleep();
-            threads[i] = (Thread) start.invoke(null, body);
+        Runnable body = VirtualThreads::workAndSleep;
+        int total = 0;
+        while (Run.goesOn()) {
+            for (int i = 0; i < threads.length; i++) {
+                threads[i] = (Thread) start.invoke(null, body);
+            }
+            Run.join(threads);
+            total += threads.length;
         }
-        Run.join(threads);
-        long total = 0;
-        for (long count : mounts) {
-            total += count;
-        }
-        Truth.print("virtual_threads", threads.length);
-        Truth.print("mounts", total);
+        Truth.print("virtual_threads", total);
         Run.end();
     }
 
-    private static long workAndSleep() {
-        long mounts = 0;
-        while (Run.goesOn()) {
-            work();
-            descend(DEPTH);
-            mounts++;
-        }
-        return mounts;
+    private static void workAndSleep() {
+        work();
+        descend(DEPTH);
     }
 
     private static void descend(int left) {
         if (left > 0) {
             descend(left - 1);
         } else {
-            // Work at the depth where it has slept: some of the frames above it may not have come back from the heap.
-            work();
-            Run.sleepMillis(1);
+            for (int i = 0; i < SLEEPS; i++) {
+                work();
+                Run.sleepMillis(1);
+            }
+            // Frames above this one may still be in the heap.
             work();
         }
     }
