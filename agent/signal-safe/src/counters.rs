@@ -95,8 +95,12 @@ counters! {
     WalkFault => "walk_fault",
     /// Too many frames, or too much time.
     WalkTooLong => "walk_too_long",
-    /// Too many walks at once.
+    /// A failing load could not have been caught.
     WalkNoGuard => "walk_no_guard",
+    /// This JVM's stacks cannot be walked.
+    WalkNoWalker => "walk_no_walker",
+    /// Walks, also good ones, in which a frame was found by a search of the stack.
+    WalkSearched => "walk_searched",
     /// `walker=both`: stacks that AsyncGetCallTrace found, too.
     Judged => "judged",
     /// Of those, the ones that differ in the bytecode index of an interpreted leaf alone.

@@ -43,6 +43,13 @@ static CODE_END: AtomicUsize = AtomicUsize::new(0);
 /// The handlers that were there before: of SIGSEGV, then of SIGBUS.
 static PREVIOUS: [Previous; 2] = [const { Previous::new() }; 2];
 
+/// The handlers that were there at the very first, the JVM's. Others may have come between since; they may call ours in turn,
+/// as what they have found.
+static FIRST: [Previous; 2] = [const { Previous::new() }; 2];
+
+/// The contexts of the faults that are being passed on to such others.
+static PASSING: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
+
 struct Previous {
     address: AtomicUsize,
     takes_info: AtomicUsize,
@@ -54,6 +61,12 @@ impl Previous {
             address: AtomicUsize::new(libc::SIG_DFL),
             takes_info: AtomicUsize::new(0),
         }
+    }
+
+    fn set(&self, address: usize, takes_info: bool) {
+        self.takes_info
+            .store(usize::from(takes_info), Ordering::Release);
+        self.address.store(address, Ordering::Release);
     }
 }
 
@@ -72,17 +85,16 @@ pub fn set_code(start: usize, end: usize) {
     CODE_END.store(end, Ordering::Release);
 }
 
-/// Notes the handler that had a signal before.
-pub fn set_previous(signal: c_int, address: usize, takes_info: bool) {
-    let previous = previous_of(signal);
-    previous
-        .takes_info
-        .store(usize::from(takes_info), Ordering::Release);
-    previous.address.store(address, Ordering::Release);
+/// Notes the handler that had a signal before; of all, `first` the first.
+pub fn set_previous(signal: c_int, address: usize, takes_info: bool, first: bool) {
+    if first {
+        of_signal(&FIRST, signal).set(address, takes_info);
+    }
+    of_signal(&PREVIOUS, signal).set(address, takes_info);
 }
 
-fn previous_of(signal: c_int) -> &'static Previous {
-    let [segv, bus] = &PREVIOUS;
+fn of_signal(both: &'static [Previous; 2], signal: c_int) -> &'static Previous {
+    let [segv, bus] = both;
     if signal == libc::SIGBUS { bus } else { segv }
 }
 
@@ -136,7 +148,13 @@ pub unsafe extern "C" fn on_fault(
 #[inline]
 unsafe fn take_way_back(info: *const libc::siginfo_t, ucontext: *mut c_void) -> bool {
     // SAFETY: handed on from the handler.
-    let (code, pc) = unsafe { ((*info).si_code, arch::program_counter(ucontext)) };
+    let (code, pc, sp) = unsafe {
+        (
+            (*info).si_code,
+            arch::program_counter(ucontext),
+            arch::Registers::of(ucontext).sp,
+        )
+    };
     let ours = CODE_START.load(Ordering::Acquire)..CODE_END.load(Ordering::Acquire);
     // Positive: the kernel's own, not sent by kill(2) or sigqueue(3).
     if code <= 0 || !ours.contains(&(pc as usize)) {
@@ -149,7 +167,7 @@ unsafe fn take_way_back(info: *const libc::siginfo_t, ucontext: *mut c_void) -> 
     let owner = arch::thread_pointer();
     let innermost = SLOTS_OF_WALKS
         .iter()
-        .filter(|slot| slot.owner.load(Ordering::Relaxed) == owner)
+        .filter(|slot| slot.owner.load(Ordering::Relaxed) == owner && slot.way_back.sp() > sp)
         .min_by_key(|slot| slot.way_back.sp());
     match innermost {
         Some(slot) => {
@@ -162,7 +180,41 @@ unsafe fn take_way_back(info: *const libc::siginfo_t, ucontext: *mut c_void) -> 
 }
 
 unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {
-    let previous = previous_of(signal);
+    let (first, last) = (of_signal(&FIRST, signal), of_signal(&PREVIOUS, signal));
+    let came_between =
+        last.address.load(Ordering::Acquire) != first.address.load(Ordering::Acquire);
+    if !came_between {
+        // SAFETY: handed on from the handler.
+        unsafe { call(first, signal, info, ucontext) };
+        return;
+    }
+    let context = ucontext as usize;
+    let is_back = PASSING
+        .iter()
+        .any(|passing| passing.load(Ordering::Relaxed) == context);
+    let place = PASSING.iter().filter(|_| !is_back).find(|passing| {
+        passing
+            .compare_exchange(0, context, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    });
+    // SAFETY: as above.
+    unsafe {
+        match place {
+            Some(place) => {
+                call(last, signal, info, ucontext);
+                place.store(0, Ordering::Relaxed);
+            }
+            None => call(first, signal, info, ucontext),
+        }
+    }
+}
+
+unsafe fn call(
+    previous: &Previous,
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    ucontext: *mut c_void,
+) {
     let address = previous.address.load(Ordering::Acquire);
     if address == libc::SIG_DFL || address == libc::SIG_IGN {
         // The fault happens again when the handler returns, and meets what would have met it without us.

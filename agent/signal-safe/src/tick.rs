@@ -257,6 +257,9 @@ impl Sampler {
         if outcome.truncated {
             stripe.add(Counter::WalkTruncated, 1);
         }
+        if outcome.searched {
+            stripe.add(Counter::WalkSearched, 1);
+        }
         true
     }
 
@@ -375,6 +378,7 @@ const fn counter_of(failure: Failure) -> Counter {
         Failure::Fault => Counter::WalkFault,
         Failure::TooLong => Counter::WalkTooLong,
         Failure::NoGuard => Counter::WalkNoGuard,
+        Failure::NoWalker => Counter::WalkNoWalker,
     }
 }
 

@@ -15,6 +15,7 @@ use jprof_signal_safe::guard;
 const FAULTS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
 /// The handlers of SIGSEGV and SIGBUS that were there before.
+#[derive(Clone, Copy)]
 pub struct FaultHandlers {
     previous: [libc::sigaction; 2],
 }
@@ -28,14 +29,15 @@ impl std::fmt::Debug for FaultHandlers {
 }
 
 impl FaultHandlers {
-    /// Puts jprof's handler before those that are there (the JVM's), with their flags and masks: on another stack where they
-    /// ask for it. Faults of other code than this library's go on to them unchanged.
+    /// Puts jprof's handler before those that are there (the JVM's), with their flags and masks. Faults of other code than
+    /// this library's go on to them unchanged. The library stays loaded from now on.
     ///
     /// # Errors
     /// sigaction(2)'s; or that the library's own code is not found.
     pub fn install() -> io::Result<Self> {
         let (start, end) = own_code().ok_or(io::ErrorKind::NotFound)?;
         guard::set_code(start, end);
+        super::signal::keep_library_loaded();
         // SAFETY: zero is a valid value of the structures; the handler is the one made for this.
         unsafe {
             let mut previous: [libc::sigaction; 2] = mem::zeroed();
@@ -43,26 +45,31 @@ impl FaultHandlers {
                 if libc::sigaction(signal, ptr::null(), old) == -1 {
                     return Err(io::Error::last_os_error());
                 }
-                guard::set_previous(
-                    signal,
-                    old.sa_sigaction,
-                    old.sa_flags & libc::SA_SIGINFO != 0,
-                );
-                let mut action = *old;
-                action.sa_sigaction = guard::on_fault as *const () as usize;
-                action.sa_flags |= libc::SA_SIGINFO | libc::SA_ONSTACK;
-                if libc::sigaction(signal, &raw const action, ptr::null_mut()) == -1 {
-                    return Err(io::Error::last_os_error());
-                }
+                put_before(signal, old, true)?;
             }
             Ok(Self { previous })
         }
     }
 
+    /// Looks whether somebody has put another handler in since, and goes before it: a walk's fault would look like a crash to
+    /// it. Says whether somebody had.
+    #[must_use]
+    pub fn renew(&self) -> bool {
+        let mut found = false;
+        for signal in FAULTS {
+            if let Some(now) = current(signal)
+                && !is_ours(&now)
+            {
+                found |= put_before(signal, &now, false).is_ok();
+            }
+        }
+        found
+    }
+
     /// Puts the earlier handlers back, unless somebody else has put theirs in since: those may call ours.
     pub fn remove(&self) {
         for (signal, old) in FAULTS.into_iter().zip(&self.previous) {
-            if is_ours(signal) {
+            if current(signal).is_some_and(|now| is_ours(&now)) {
                 // SAFETY: the action is one that sigaction gave.
                 unsafe { libc::sigaction(signal, old, ptr::null_mut()) };
             }
@@ -70,13 +77,30 @@ impl FaultHandlers {
     }
 }
 
-fn is_ours(signal: c_int) -> bool {
+/// Installs our handler before one that is there.
+fn put_before(signal: c_int, old: &libc::sigaction, first: bool) -> io::Result<()> {
+    let takes_info = old.sa_flags & libc::SA_SIGINFO != 0;
+    guard::set_previous(signal, old.sa_sigaction, takes_info, first);
+    let mut action = *old;
+    action.sa_sigaction = guard::on_fault as *const () as usize;
+    action.sa_flags |= libc::SA_SIGINFO;
+    // SAFETY: the action is one that sigaction gave, with the handler made for this.
+    if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn current(signal: c_int) -> Option<libc::sigaction> {
     // SAFETY: zero is a valid value; sigaction only fills in the present action.
     unsafe {
         let mut now: libc::sigaction = mem::zeroed();
-        libc::sigaction(signal, ptr::null(), &raw mut now) == 0
-            && now.sa_sigaction == guard::on_fault as *const () as usize
+        (libc::sigaction(signal, ptr::null(), &raw mut now) == 0).then_some(now)
     }
+}
+
+fn is_ours(action: &libc::sigaction) -> bool {
+    action.sa_sigaction == guard::on_fault as *const () as usize
 }
 
 /// The executable part of the object that holds this code: first address, and the one after the last.

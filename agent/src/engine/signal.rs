@@ -77,7 +77,7 @@ pub fn install() -> io::Result<()> {
     Ok(())
 }
 
-fn keep_library_loaded() {
+pub(super) fn keep_library_loaded() {
     // SAFETY: dladdr fills in the structure for an address of this library, whose name is then
     // looked up among the loaded ones only. The handle is kept on purpose.
     unsafe {

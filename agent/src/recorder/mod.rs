@@ -20,6 +20,7 @@ mod stack_key;
 mod tests;
 mod thread_news;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jfr_writer::{ChunkEnd, ChunkStart, Dialect, WriteError};
@@ -38,6 +39,7 @@ pub use preamble::{Preamble, Settings, VERSION};
 use rings::RingReader;
 use roster::Roster;
 
+use crate::engine::FaultHandlers;
 use crate::host::{CpuLoadSampler, LibraryMap};
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::names::MethodResolver;
@@ -73,6 +75,8 @@ pub struct Recorder {
     pub output: Output,
     /// Counters of others, to be written into every chunk.
     pub more_counters: MoreCounters,
+    /// The handlers of faults, where walks need them.
+    pub fault_handlers: Option<FaultHandlers>,
     /// The process's CPU clock when sampling began.
     pub start_cpu_nanos: u64,
 }
@@ -167,6 +171,7 @@ impl Recorder {
             }
             if now >= run.next_scan {
                 run.recorder.registry.scan();
+                run.keep_fault_handlers();
                 run.next_scan = now + nanos(limits::SCAN_EVERY);
             }
             let drain_every = if now < run.hurry_until {
@@ -338,6 +343,18 @@ impl Run {
             self.roster.forget_ended();
             let threads = &self.recorder.sampler.threads;
             self.roster.sweep(|key| threads.get(key).is_some());
+        }
+    }
+
+    /// A library that is loaded later may have put its own handler in.
+    fn keep_fault_handlers(&self) {
+        let stopped = !self.recorder.sampler.armed.load(Ordering::Relaxed);
+        if let Some(handlers) = self.recorder.fault_handlers.filter(|_| !stopped)
+            && handlers.renew()
+        {
+            log::info!(
+                "another handler of SIGSEGV or SIGBUS was installed; jprof's is before it again"
+            );
         }
     }
 

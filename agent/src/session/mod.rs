@@ -114,6 +114,11 @@ impl Session {
             make_method_ids(jvmti, env);
         }
         engine::install()
+            .inspect_err(|_| {
+                if let Some(handlers) = &walking.fault_handlers {
+                    handlers.remove();
+                }
+            })
             .map_err(|error| format!("the signal handler cannot be installed: {error}"))?;
         match CreationHook::install(registry) {
             Ok(hook) => log::debug!("{} imports of pthread_create watched", hook.patched()),
@@ -158,6 +163,7 @@ impl Session {
             period: options.period,
             more_counters,
             start_cpu_nanos,
+            fault_handlers: walking.fault_handlers,
             start_nanos,
             java,
         };
@@ -448,6 +454,7 @@ struct RecorderStart {
     period: Duration,
     more_counters: Option<Arc<ingest_client::UploadCounters>>,
     start_cpu_nanos: u64,
+    fault_handlers: Option<engine::FaultHandlers>,
     start_nanos: u64,
 }
 
@@ -494,6 +501,7 @@ impl RecorderStart {
                     .map_or_else(Vec::new, |counters| counters.snapshot())
             }),
             start_cpu_nanos: self.start_cpu_nanos,
+            fault_handlers: self.fault_handlers,
         };
         let order = || {
             if stopping.load(Ordering::Acquire) {

@@ -48,7 +48,7 @@ impl Walker for NoWalker {
         _: *mut std::ffi::c_void,
         _: &mut Room<'_>,
     ) -> Outcome {
-        Outcome::failed(Failure::Other)
+        Outcome::failed(Failure::NoWalker)
     }
 }
 

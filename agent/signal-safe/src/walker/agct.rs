@@ -11,6 +11,9 @@ use core::ffi::c_void;
 use super::{Failure, Frame, FrameType, Outcome, Position, Room, Walker};
 use crate::threads::ThreadSlot;
 
+/// The address of no method, for frames without an id.
+pub(super) const UNKNOWN_METHOD: usize = usize::MAX;
+
 /// AsyncGetCallTrace's bytecode index of a native method.
 const NATIVE_METHOD: i32 = -3;
 
@@ -100,6 +103,7 @@ impl Walker for AgctWalker {
             frames: kept,
             truncated: found > kept,
             outside: false,
+            searched: false,
             failure: Failure::None,
         }
     }
@@ -119,8 +123,11 @@ unsafe fn from_jvm(frame: &mut Frame) {
         FrameType::Unknown
     };
     frame.position = Position::new(frame_type, index);
-    if frame.method != 0 {
+    // It has no id for methods of classes that nobody has asked about.
+    frame.method = if frame.method == 0 {
+        UNKNOWN_METHOD
+    } else {
         // SAFETY: see above.
-        frame.method = unsafe { (frame.method as *const usize).read_volatile() };
-    }
+        unsafe { (frame.method as *const usize).read_volatile() }
+    };
 }

@@ -6,6 +6,7 @@
 
 use core::ffi::c_void;
 
+use super::agct::UNKNOWN_METHOD;
 use super::hotspot::HotspotWalker;
 use super::{AgctWalker, Failure, Frame, FrameType, Outcome, Room, Walker};
 use crate::counters::{Counter, Counters};
@@ -70,7 +71,7 @@ fn compare(own: &[Frame], theirs: &[Frame]) -> Verdict {
     }
     let same = |(own, theirs): (&Frame, &Frame)| {
         // AsyncGetCallTrace has no id for methods of classes that nobody has asked about.
-        (own.method == theirs.method || theirs.method == 0)
+        (own.method == theirs.method || theirs.method == UNKNOWN_METHOD)
             // AsyncGetCallTrace says 0 where it knows the method only.
             && own.position.bytecode_index().unwrap_or(0)
                 == theirs.position.bytecode_index().unwrap_or(0)

@@ -193,8 +193,10 @@ failures! {
     Fault = -27 => "[fault_in_walk]",
     /// More frames than a stack can have, or a walk of milliseconds.
     TooLong = -28 => "[walk_too_long]",
-    /// Too many walks at once.
+    /// A failing load could not be caught: too many walks at once, or the thread blocks SIGSEGV, or has a small signal stack.
     NoGuard = -29 => "[no_guard]",
+    /// This JVM's stacks cannot be walked.
+    NoWalker = -30 => "[no_walker]",
 }
 
 /// What a walk gave.
@@ -206,6 +208,8 @@ pub struct Outcome {
     pub truncated: bool,
     /// The thread was not in Java code: in the VM, in a native method, in the kernel.
     pub outside: bool,
+    /// A frame was found by a search of the stack: true in all likelihood, but not by construction.
+    pub searched: bool,
     /// Why there are none, or why the last one is not the thread's first.
     pub failure: Failure,
 }
@@ -219,6 +223,7 @@ impl Outcome {
             frames: 0,
             truncated: false,
             outside: false,
+            searched: false,
             failure,
         }
     }

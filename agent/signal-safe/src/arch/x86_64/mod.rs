@@ -36,6 +36,32 @@ pub fn thread_pointer() -> usize {
     pointer
 }
 
+/// The least size of an alternate signal stack on which a fault may be taken inside of a handler: two signal frames with all
+/// vector registers (`AT_MINSIGSTKSZ`, some 3.4 KiB each with AVX-512), and the handlers.
+const LEAST_SIGNAL_STACK: usize = 16 * 1024;
+
+/// Whether a fault in the running handler would reach the handler of faults: it is not blocked, and there is room on the
+/// stack for it.
+///
+/// # Safety
+/// `ucontext` is the third argument of a running `SA_SIGINFO` handler.
+#[inline]
+#[must_use]
+pub unsafe fn can_fault(ucontext: *const c_void) -> bool {
+    let context = ucontext.cast::<libc::ucontext_t>();
+    // SAFETY: the caller vouches for `ucontext`. The kernel's part of the set of signals is one word.
+    let (blocked, stack) = unsafe {
+        (
+            (&raw const (*context).uc_sigmask).cast::<u64>().read(),
+            (*context).uc_stack,
+        )
+    };
+    let faults = (1 << (libc::SIGSEGV - 1)) | (1 << (libc::SIGBUS - 1));
+    let here = (&raw const blocked) as usize;
+    let is_on_it = here.wrapping_sub(stack.ss_sp as usize) < stack.ss_size;
+    blocked & faults == 0 && (!is_on_it || stack.ss_size >= LEAST_SIGNAL_STACK)
+}
+
 /// The registers that a stack walk begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {

@@ -38,8 +38,8 @@ const COMPILED: usize = usize::from_le_bytes(*b"nmethod\0");
 /// The beginning of a native method's: "native nmethod".
 const NATIVE: usize = usize::from_le_bytes(*b"native n");
 
-/// A hop over segments covers at most 254 of 64 bytes or more; no blob is larger than 64 MiB.
-const MOST_HOPS: usize = 4096;
+/// A hop over segments covers at most 254 of 64 bytes or more; no blob is larger than 4 MiB.
+const MOST_HOPS: usize = 256;
 /// The segment map's mark of free segments (source: `heap.hpp`).
 const FREE: u8 = 0xff;
 
@@ -59,7 +59,7 @@ impl Walk<'_> {
             return None;
         }
         for _ in 0..MOST_HOPS {
-            if hop == 0 {
+            if hop == 0 || !self.spend() {
                 break;
             }
             segment = segment.checked_sub(usize::from(hop))?;

@@ -35,6 +35,7 @@ impl Walk<'_> {
         } else {
             Lookup::At
         };
+        self.unpacking = false;
         self.name_compiled(blob, cursor.pc, cursor.sp, lookup);
         if core::mem::take(&mut self.below_stub) {
             return self.leave_below_stub(blob, cursor.sp);

@@ -68,7 +68,7 @@ impl Walk<'_> {
         while sp < end && !self.is_full {
             let pc = self.memory.try_word(sp.wrapping_sub(WORD))?;
             let next = if self.layout.interpreter.code.contains(pc) {
-                self.frozen_interpreted(sp)?
+                self.frozen_interpreted(sp, end)?
             } else {
                 let blob = self.blob_of(pc)?;
                 if blob.kind != Kind::Stub {
@@ -86,7 +86,7 @@ impl Walk<'_> {
     }
 
     /// An interpreted frame: the next one's two stack pointers. Pointers into the stack are kept as offsets in words.
-    fn frozen_interpreted(&mut self, sp: usize) -> Option<[usize; 2]> {
+    fn frozen_interpreted(&mut self, sp: usize, end: usize) -> Option<[usize; 2]> {
         let slots = &self.layout.interpreter;
         let at = |from: usize, words: isize| from.wrapping_add_signed(words * WORD as isize);
         let memory = self.memory;
@@ -98,7 +98,12 @@ impl Walk<'_> {
         let fp = at(link, relative(link)?);
         let method = self.memory.try_word(at(fp, slots.method_slot))?;
         let bcp = self.memory.try_word(at(fp, slots.bcp_slot))?;
+        // The slot above the bytecode pointer's leads to the first local variable, the highest word of the frame.
+        let locals = at(fp, relative(at(fp, slots.bcp_slot + 1))?);
         self.push_interpreted(method, bcp)?;
+        if locals.wrapping_add(WORD) >= end {
+            return Some([end; 2]);
+        }
         let next = at(fp, 2);
         // The bottom frame has no caller here.
         let unextended_sp =

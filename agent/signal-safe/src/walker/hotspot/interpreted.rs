@@ -40,7 +40,7 @@ impl Walk<'_> {
     /// What a word says of a method, if it can be the address of one.
     fn method_at(&self, method: usize) -> Option<Interpreted> {
         let layout = &self.layout.method;
-        if !self.is_metadata(method) {
+        if !self.is_metadata(method) || !self.spend() {
             return None;
         }
         let const_method = self
@@ -98,6 +98,7 @@ impl Walk<'_> {
         let bcp = self.frame_slot(fp, self.layout.interpreter.bcp_slot);
         match (self.method_of_frame(fp), bcp) {
             (Some(method), Some(bcp)) if fp >= cursor.sp => {
+                self.unpacking = false;
                 self.push(method.method, method.position(bcp));
                 self.leave_interpreted(fp)
             }

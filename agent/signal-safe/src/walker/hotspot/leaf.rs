@@ -104,23 +104,27 @@ impl Walk<'_> {
     ) -> Option<Flow> {
         let mut second_best = None;
         for at in places {
-            let (pc, fp) = (
-                self.stack_word(at)?,
-                self.stack_word(at.wrapping_sub(WORD))?,
-            );
-            let can_be = match self.returns_to(pc) {
-                None => self.is_return_barrier(pc),
-                Some(Return::ToInterpreter) => fp > at && self.is_interpreted_frame(fp),
-                Some(Return::ToEntryStub) => fp > at,
-                Some(Return::Behind(Call::Indirect, _)) => true,
-                Some(Return::Behind(Call::Direct(target), _)) => self.can_lead_to(blob, target),
+            let (Some(pc), Some(fp)) =
+                (self.stack_word(at), self.stack_word(at.wrapping_sub(WORD)))
+            else {
+                break;
+            };
+            // Java code calls methods directly; calls through pointers are those of the runtime, but for other compilers' code.
+            let (can_be, is_usual) = match self.returns_to(pc) {
+                None => (self.is_return_barrier(pc), true),
+                Some(Return::ToInterpreter) => (fp > at && self.is_interpreted_frame(fp), true),
+                Some(Return::ToEntryStub) => (fp > at, true),
+                Some(Return::Behind(Call::Indirect, _)) => (true, false),
+                Some(Return::Behind(Call::Direct(target), _)) => {
+                    (self.can_lead_to(blob, target), true)
+                }
             };
             if !can_be {
                 continue;
             }
             let sp = at.wrapping_add(WORD);
             let flow = Flow::Go(Cursor { pc, sp, fp });
-            if self.is_return_barrier(pc) || self.is_frame_behind(pc, at) {
+            if is_usual && (self.is_return_barrier(pc) || self.is_frame_behind(pc, at)) {
                 return Some(flow);
             }
             second_best.get_or_insert(flow);
@@ -251,7 +255,7 @@ impl Walk<'_> {
             None => sp.wrapping_add(MOST_STUB_WORDS * WORD),
         };
         let mut at = sp;
-        while at < end.min(sp.wrapping_add(MOST_STUB_WORDS * WORD)) {
+        while at < end.min(sp.wrapping_add(MOST_STUB_WORDS * WORD)) && self.spend() {
             if let Some(flow) = self.behind_call_of(blob, at, false) {
                 return Some(flow);
             }

@@ -18,16 +18,17 @@ mod leaf;
 mod memory;
 mod walk;
 
+use core::cell::Cell;
 use core::ffi::c_void;
 
 use code_cache::KnownNames;
 pub use layout::Layout;
 use layout::Range;
 use memory::Memory;
-use walk::Walk;
+use walk::{BUDGET, Walk};
 
 use super::{Failure, Outcome, Room, Walker};
-use crate::arch::Registers;
+use crate::arch::{self, Registers};
 use crate::guard::{self, Broken};
 use crate::threads::ThreadSlot;
 
@@ -117,6 +118,8 @@ impl HotspotWalker {
             below_stub: false,
             unpacking: false,
             as_agct,
+            searched: false,
+            budget: Cell::new(BUDGET),
             failure: Failure::Fault,
         };
         // SAFETY: `run_walk` takes a walk, which outlives the call and needs no drop.
@@ -128,6 +131,7 @@ impl HotspotWalker {
                     frames: kept,
                     truncated,
                     outside: walk.outside,
+                    searched: walk.searched,
                     failure: if truncated {
                         Failure::None
                     } else {
@@ -158,6 +162,10 @@ impl Walker for HotspotWalker {
         let env = thread.jni_env();
         if env == 0 {
             return Outcome::failed(Failure::NoJavaFrame);
+        }
+        // SAFETY: the caller hands over the handler's context.
+        if !unsafe { arch::can_fault(ucontext) } {
+            return Outcome::failed(Failure::NoGuard);
         }
         // SAFETY: the caller hands over the handler's context on the thread of this environment, which is alive.
         unsafe { self.walk_from(self.java_thread(env), Registers::of(ucontext), room) }

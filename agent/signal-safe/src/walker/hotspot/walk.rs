@@ -5,6 +5,7 @@
 //! load, and what was found before it must be there.
 #![allow(unsafe_code)]
 
+use core::cell::Cell;
 use core::ptr;
 
 use super::code_cache::{Blob, Kind, KnownNames};
@@ -72,8 +73,16 @@ pub(super) struct Walk<'a> {
     pub(super) unpacking: bool,
     /// Name a method that has called a stub or the VM as AsyncGetCallTrace does, by the instruction behind the call.
     pub(super) as_agct: bool,
+    /// The last resort was needed.
+    pub(super) searched: bool,
+    /// What is left of the work that a walk may be.
+    pub(super) budget: Cell<u32>,
     pub(super) failure: Failure,
 }
+
+/// Steps of a walk that are not bounded by its frames: words searched, hops over the segment map, loads that were tried. Each
+/// takes some nanoseconds, so a walk takes a millisecond at most.
+pub(super) const BUDGET: u32 = 50_000;
 
 impl Walk<'_> {
     /// Walks. What it finds is in the fields, also after a fault.
@@ -86,7 +95,7 @@ impl Walk<'_> {
             .memory
             .word(self.thread.wrapping_add(layout.thread.anchor_sp as usize));
         // A signal handler of others may run on a stack of its own: then the Java frames end where the anchor says.
-        let own_stack = self.registers.sp < base;
+        let own_stack = self.registers.sp < base && self.registers.sp.is_multiple_of(WORD);
         let sp = if own_stack {
             self.registers.sp
         } else {
@@ -129,7 +138,20 @@ impl Walk<'_> {
         self.finish(Failure::TooLong);
     }
 
+    /// Takes one step from the budget. False when none is left.
+    #[inline]
+    pub(super) fn spend(&self) -> bool {
+        let left = self.budget.get();
+        self.budget.set(left.saturating_sub(1));
+        left > 0
+    }
+
     fn finish(&mut self, failure: Failure) {
+        let failure = if self.budget.get() == 0 && failure != Failure::None {
+            Failure::TooLong
+        } else {
+            failure
+        };
         // SAFETY: a field of ours; volatile as the head says.
         unsafe { ptr::write_volatile(&raw mut self.failure, failure) };
     }
@@ -200,7 +222,11 @@ impl Walk<'_> {
         let compile_id = known
             .blob
             .wrapping_add(self.layout.compiled.compile_id as usize);
-        if self.memory.u32(compile_id) != known.compile_id {
+        let code = &self.layout.code;
+        let block = known.blob.wrapping_sub(code.block_header);
+        // A freed method's memory is given out from its end, so its head may stand while its code is another's.
+        let is_used = self.memory.u8(block.wrapping_add(code.block_used as usize)) != 0;
+        if !is_used || self.memory.u32(compile_id) != known.compile_id {
             return None;
         }
         let known = *known;
@@ -303,10 +329,11 @@ impl Walk<'_> {
     }
 
     /// The last resort: the lowest word of the stack that is a return address and whose frame ends with another one.
-    pub(super) fn search(&self, from: usize, failure: Failure) -> Flow {
+    pub(super) fn search(&mut self, from: usize, failure: Failure) -> Flow {
+        self.searched = true;
         let mut at = from;
         for _ in 0..MOST_WORDS_SEARCHED {
-            let Some(word) = self.stack_word(at) else {
+            let Some(word) = self.stack_word(at).filter(|_| self.spend()) else {
                 break;
             };
             if self.is_frame_behind(word, at)
