@@ -65,7 +65,7 @@ fn what_the_jvm_does_in_its_own_code_stands_under_its_callers() {
             nanos: 1_500_000_000,
         };
         let options = "interval=1ms,walker=vm";
-        let Some(measured) = measure_enough(test, program, 3, options, enough) else {
+        let Some(measured) = measure_enough(test, program, 2, options, enough) else {
             return;
         };
         eprintln!("JDK {}", jdk.version);

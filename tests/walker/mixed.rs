@@ -11,7 +11,7 @@ use super::resolution::Resolution;
 /// The most samples of Java threads whose stacks are not whole.
 const UNRESOLVED: f64 = 0.002;
 /// Seconds of the mix, and the CPU time without which such a share says nothing: each percent of a percent is some samples.
-const LONG: (u32, u64) = (5, 5_000_000_000);
+const LONG: (u32, u64) = (4, 4_000_000_000);
 const SHORT: (u32, u64) = (2, 2_000_000_000);
 
 /// The most stacks that differ from AsyncGetCallTrace's, of those that it finds.
