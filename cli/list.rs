@@ -33,12 +33,19 @@ pub(crate) fn run(args: Args) -> Result<()> {
         }
         write_table(&listing.jvms, out)
     })?;
-    match listing.unreadable {
-        0 => {}
-        1 => eprintln!("jprof: 1 process of another user is left out: root sees all"),
-        count => eprintln!("jprof: {count} processes of other users are left out: root sees all"),
+    if listing.unreadable > 0 {
+        let (count, noun) = (listing.unreadable, plural(listing.unreadable));
+        eprintln!("jprof: {count} {noun} left out, which this user may not look into");
     }
     Ok(())
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 {
+        "process is"
+    } else {
+        "processes are"
+    }
 }
 
 /// A JVM as a JSON object.

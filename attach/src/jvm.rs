@@ -32,7 +32,7 @@ pub struct Jvm {
     pub uid: u32,
     /// Its user's name, or the number.
     pub user: String,
-    /// The JDK's version, such as `17.0.15`, where the JDK has a file that says it.
+    /// The JDK's version, such as `17.0.15`, where the JDK or the JVM has a file that says it.
     pub jdk: Option<String>,
     /// The main class or jar as `jps` shows it; else what the kernel calls the process.
     pub name: String,
@@ -107,12 +107,13 @@ fn describe(process: &Process, users: &Users) -> Result<Jvm, AttachError> {
     let root = process.root().ok();
     let jdk = root.as_ref().and_then(|root| jdk_version(root, libjvm));
     let perf_data = root.as_ref().map(|root| perf_data(root, &maps, &status));
+    let perf_data = perf_data.unwrap_or_default();
     Ok(Jvm {
         pid: process.pid,
         uid: status.effective_uid,
         user: users.name(status.effective_uid),
-        jdk,
-        name: name(process, &perf_data.unwrap_or_default()).unwrap_or(status.name),
+        jdk: jdk.or_else(|| perf_data.java_version.clone()),
+        name: name(process, &perf_data).unwrap_or(status.name),
         jprof: jprof(process, &maps, root.as_ref()),
     })
 }

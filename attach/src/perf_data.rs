@@ -12,6 +12,8 @@ const BYTE: u8 = b'B';
 pub(crate) struct PerfData {
     /// The main class or jar, and arguments.
     pub(crate) java_command: Option<String>,
+    /// The version of Java.
+    pub(crate) java_version: Option<String>,
     /// Whether it can be attached to.
     pub(crate) attachable: Option<bool>,
 }
@@ -26,10 +28,10 @@ impl PerfData {
             for _ in 0..file.u32(28)? {
                 let length = file.u32(entry)?;
                 if let Some((name, text)) = file.text_entry(entry) {
+                    let owned = || Some(String::from_utf8_lossy(text).into_owned());
                     match name {
-                        b"sun.rt.javaCommand" => {
-                            found.java_command = Some(String::from_utf8_lossy(text).into_owned());
-                        }
+                        b"sun.rt.javaCommand" => found.java_command = owned(),
+                        b"java.property.java.version" => found.java_version = owned(),
                         // A digit per capability; the first is "attach on demand".
                         b"sun.rt.jvmCapabilities" => {
                             found.attachable = text.first().map(|&digit| digit == b'1');
@@ -117,7 +119,7 @@ mod tests {
     }
 
     const ENTRIES: &[(&str, &str)] = &[
-        ("sun.rt.jvmVersion", "17"),
+        ("java.property.java.version", "17.0.15"),
         ("sun.rt.javaCommand", "com.example.Shop 1"),
         ("sun.rt.jvmCapabilities", "1000"),
     ];
@@ -126,6 +128,7 @@ mod tests {
     fn what_a_jvm_tells() {
         let expected = PerfData {
             java_command: Some("com.example.Shop 1".to_owned()),
+            java_version: Some("17.0.15".to_owned()),
             attachable: Some(true),
         };
         assert_eq!(PerfData::parse(&file(ENTRIES)), expected);

@@ -46,6 +46,7 @@ pub(crate) struct Program {
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
     user: Option<u32>,
+    starter: Vec<String>,
 }
 
 impl Program {
@@ -58,6 +59,7 @@ impl Program {
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
             environment: Vec::new(),
             user: None,
+            starter: Vec::new(),
         }
     }
 
@@ -86,9 +88,22 @@ impl Program {
         self
     }
 
+    /// By way of another program, which is given the JVM's command line as its last arguments.
+    pub(crate) fn by(mut self, starter: &[&str]) -> Program {
+        self.starter = starter.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Starts it.
     pub(crate) fn start(self) -> Running {
-        let mut command = Command::new(&self.java);
+        let mut command = match self.starter.split_first() {
+            None => Command::new(&self.java),
+            Some((starter, arguments)) => {
+                let mut command = Command::new(starter);
+                command.args(arguments).arg(&self.java);
+                command
+            }
+        };
         command
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))

@@ -16,6 +16,8 @@ use perf_event::events::{Event, Software};
 pub(crate) enum Signal {
     Term,
     Kill,
+    Stop,
+    Continue,
 }
 
 /// Sends a signal to a child that has not been waited for.
@@ -23,6 +25,8 @@ pub(crate) fn send(pid: u32, signal: Signal) {
     let signal = match signal {
         Signal::Term => libc::SIGTERM,
         Signal::Kill => libc::SIGKILL,
+        Signal::Stop => libc::SIGSTOP,
+        Signal::Continue => libc::SIGCONT,
     };
     // SAFETY: kill(2) touches no memory; the process is an unreaped child.
     let result = unsafe { libc::kill(pid.cast_signed(), signal) };
