@@ -15,7 +15,7 @@ use jprof_signal_safe::walker::{CachedFrame, Failure, Frame, Room};
 
 use crate::mutation::{REGISTERS, Random, change, from_array, odd, to_array};
 use crate::places::{Known, Places, beyond_the_file};
-use crate::tally::{self, Origin, TALLY};
+use crate::tally::{self, NO_FRAME, Origin, TALLY};
 use crate::{Probe, probe, signal};
 
 const WORD: usize = size_of::<usize>();
@@ -130,7 +130,7 @@ impl Attacker {
             made_thread: vec![0; THREAD_WORDS],
             made_stack: vec![0; STACK_WORDS],
             copied: None,
-            frames: vec![Frame::default(); ROOMS[0]],
+            frames: vec![NO_FRAME; ROOMS[0]],
             cache: vec![CachedFrame::EMPTY; 256],
         }
     }
@@ -177,8 +177,12 @@ impl Attacker {
                 *place = moved(word);
             }
             self.true_words.clear();
-            self.true_words
-                .extend(copy.words.iter().take(copy.used).filter(|&&word| word > 4096));
+            self.true_words.extend(
+                copy.words
+                    .iter()
+                    .take(copy.used)
+                    .filter(|&&word| word > 4096),
+            );
             let registers = from_array(to_array(copy.registers).map(moved));
             self.copied = Some(registers);
             self.set_stack(copy.used);
@@ -379,12 +383,8 @@ fn methods_of(probe: &Probe, class: jclass) -> Vec<usize> {
     // SAFETY: JVMTI gives an array of that length, which is given back.
     unsafe {
         let functions = &**probe.jvmti;
-        let error = (functions.GetClassMethods.unwrap())(
-            probe.jvmti,
-            class,
-            &raw mut count,
-            &raw mut ids,
-        );
+        let error =
+            (functions.GetClassMethods.unwrap())(probe.jvmti, class, &raw mut count, &raw mut ids);
         assert_eq!(error, 0, "GetClassMethods");
         let methods = (0..count as usize)
             .map(|index| {

@@ -9,12 +9,12 @@
 use std::collections::BTreeMap;
 use std::ptr;
 
-use jni_sys::{JNIEnv, jint};
+use jni_sys::{JNIEnv, jint, jobject};
 use jprof::jvmti::sys;
 use jprof_signal_safe::arch::{self, Registers};
 use jprof_signal_safe::walker::{CachedFrame, Failure, Frame, FrameType, Outcome, Room};
 
-use crate::probe;
+use crate::{probe, signal};
 
 /// More frames than any of the probe's stacks has.
 const MOST_FRAMES: usize = 4096;
@@ -56,7 +56,7 @@ impl Judged {
         self.cache.resize(CACHE, CachedFrame::EMPTY);
         self.room.resize(MOST_FRAMES + 1, Frame::default());
         self.told.resize_with(MOST_FRAMES, Default::default);
-        let told = told_by_jvmti(&mut self.told);
+        let told = told_by_jvmti(ptr::null_mut(), &mut self.told);
         // With the cache as it is, and without: what an entry says must be what the JVM's structures say.
         for cache in [&mut self.cache[..], &mut []] {
             let mut room = Room {
@@ -65,7 +65,7 @@ impl Judged {
             };
             let outcome = walk_own(env, &mut room);
             let found = common(&room.frames[..outcome.frames]);
-            if outcome.failure != Failure::None || without_carrier(&found) != told {
+            if outcome.failure != Failure::None || !are_equal(&told, &found) {
                 self.different += 1;
                 if self.different <= MOST_PRINTED {
                     print_difference(&told, &found, &outcome);
@@ -80,6 +80,39 @@ impl Judged {
         }
         self.stacks += 1;
         told.len() as jint
+    }
+
+    /// Suspends a thread wherever it is, and compares what JVMTI says of it with what it finds itself in a signal.
+    ///
+    /// A thread that has been suspended in native code goes on there, but no Java frame of it changes.
+    pub(crate) fn judge_suspended(&mut self, thread: jobject, (tid, java_thread): (i32, usize)) {
+        self.told.resize_with(MOST_FRAMES, Default::default);
+        let jvmti = probe().jvmti;
+        // SAFETY: a reference of the calling frame.
+        let error = unsafe { ((**jvmti).SuspendThread.unwrap())(jvmti, thread) };
+        assert_eq!(error, 0, "SuspendThread");
+        let told = told_by_jvmti(thread, &mut self.told);
+        let (outcome, frames) = signal::ask(tid, java_thread).expect("an answer");
+        // SAFETY: as above.
+        let error = unsafe { ((**jvmti).ResumeThread.unwrap())(jvmti, thread) };
+        assert_eq!(error, 0, "ResumeThread");
+        let found = common(&frames);
+        let is_cut = outcome.truncated && told.starts_with(&found);
+        if is_cut || (outcome.failure == Failure::None && are_equal(&told, &found)) {
+            self.stacks += 1;
+            for frame in &frames {
+                *self.frames.entry(name(frame)).or_default() += 1;
+            }
+            return;
+        }
+        // Between two calls, a thread has no frame at all.
+        if outcome.failure == Failure::NoJavaFrame && told.is_empty() {
+            return;
+        }
+        self.different += 1;
+        if self.different <= MOST_PRINTED {
+            print_difference(&told, &found, &outcome);
+        }
     }
 
     /// Prints the comparisons since the last call under a label, and whether there were any and all were equal.
@@ -130,14 +163,15 @@ fn walk_own(env: *mut JNIEnv, room: &mut Room<'_>) -> Outcome {
     }
 }
 
-fn told_by_jvmti(room: &mut [sys::jvmtiFrameInfo]) -> Vec<Common> {
+/// Of a suspended thread, or of the calling one, which is null.
+fn told_by_jvmti(thread: jobject, room: &mut [sys::jvmtiFrameInfo]) -> Vec<Common> {
     let probe = probe();
     let mut count = 0;
-    // SAFETY: the array has that many places; no thread is the calling one.
+    // SAFETY: the array has that many places; the thread is a reference of the calling frame.
     let error = unsafe {
         ((**probe.jvmti).GetStackTrace.unwrap())(
             probe.jvmti,
-            ptr::null_mut(),
+            thread,
             0,
             room.len() as jint,
             room.as_mut_ptr(),
@@ -145,7 +179,7 @@ fn told_by_jvmti(room: &mut [sys::jvmtiFrameInfo]) -> Vec<Common> {
         )
     };
     assert_eq!(error, 0, "GetStackTrace");
-    // SAFETY: up to 25 a `jmethodID` points to a pointer to the method, and those of the calling thread's frames are alive.
+    // SAFETY: up to 25 a `jmethodID` points to a pointer to the method, and those of frames are alive.
     let method = |id| unsafe { arch::load_usize(id) };
     room[..count as usize]
         .iter()
@@ -153,23 +187,35 @@ fn told_by_jvmti(room: &mut [sys::jvmtiFrameInfo]) -> Vec<Common> {
         .collect()
 }
 
+/// Compiled code may stop before its first bytecode, which has no index; JVMTI says 0.
 fn common(frames: &[Frame]) -> Vec<Common> {
     frames
         .iter()
         .map(|frame| {
-            let index = frame.position.bytecode_index().map_or(-1, i64::from);
+            let position = frame.position;
+            let none = match position.frame_type() {
+                FrameType::C1 | FrameType::C2 | FrameType::Inlined => 0,
+                _ => -1,
+            };
+            let index = position.bytecode_index().map_or(none, i64::from);
             (frame.method, index)
         })
         .collect()
 }
 
-/// JVMTI shows a virtual thread's own frames; the walker goes on with `enterSpecial` and the carrier's.
-fn without_carrier(found: &[Common]) -> &[Common] {
+/// JVMTI shows a virtual thread's own frames; the walker goes on with `enterSpecial` and the carrier's. It has one frame without
+/// a method in place of those that lie in the heap still.
+fn are_equal(told: &[Common], found: &[Common]) -> bool {
     let enter_special = probe().enter_special;
     let carrier = found
         .iter()
         .position(|&(method, _)| enter_special != 0 && method == enter_special);
-    &found[..carrier.unwrap_or(found.len())]
+    match &found[..carrier.unwrap_or(found.len())] {
+        [on_the_stack @ .., (0, -1)] => {
+            told.len() > on_the_stack.len() && told.starts_with(on_the_stack)
+        }
+        all => told == all,
+    }
 }
 
 fn print_difference(told: &[Common], found: &[Common], outcome: &Outcome) {
@@ -187,11 +233,7 @@ fn print_difference(told: &[Common], found: &[Common], outcome: &Outcome) {
     let from = first.saturating_sub(2);
     for at in from..(first + 6).min(told.len().max(found.len())) {
         let show = |frames: &[Common]| frames.get(at).map_or_else(String::new, describe);
-        println!(
-            "  {at:4} {:60} {}",
-            show(told),
-            show(found)
-        );
+        println!("  {at:4} {:60} {}", show(told), show(found));
     }
 }
 

@@ -23,7 +23,7 @@ use std::{mem, ptr};
 use jni_sys::{JNI_OK, JNI_VERSION_1_8, JNIEnv, JavaVM, jboolean, jclass, jint, jlong, jobject};
 use jprof::engine::FaultHandlers;
 use jprof::hotspot::{JavaVersion, MethodResolver, SafeReader, VmStructs, vm_info, walk_layout};
-use jprof::java::JavaThreads;
+use jprof::java::{JavaThreads, continuations};
 use jprof::jvmti::{Jvmti, sys};
 use jprof_signal_safe::walker::hotspot::HotspotWalker;
 
@@ -74,15 +74,21 @@ extern "system" fn Java_WalkProbe_prepare(env: *mut JNIEnv, _class: jclass) {
     // SAFETY: the JVM itself; GetEnv writes one pointer.
     let code = unsafe { ((**vm).v1_2.GetEnv)(vm, &raw mut jvmti, sys::JVMTI_VERSION_1_2 as jint) };
     assert_eq!(code, JNI_OK, "JVMTI");
+    let jvmti: *mut sys::jvmtiEnv = jvmti.cast();
+    let mut capabilities = sys::jvmtiCapabilities::default();
+    capabilities.set_can_suspend(1);
+    // SAFETY: see the file's head.
+    let error = unsafe { ((**jvmti).AddCapabilities.unwrap())(jvmti, &raw const capabilities) };
+    assert_eq!(error, 0, "capabilities");
     let structs = VmStructs::load().expect("the tables of libjvm");
     let reader = SafeReader::new().expect("a way to read");
     let release = vm_info::release(&structs, &reader).expect("a release");
     let version = JavaVersion::parse(&release).expect("a version");
     // SAFETY: the JVM runs, and the environment is the calling thread's own.
-    let (java, enter_special) = unsafe {
+    let (java, enter_special, continuation_fields) = unsafe {
         let jvmti = Jvmti::new(vm).expect("JVMTI");
         let java = JavaThreads::learn(vm, jvmti, env).expect("Java threads");
-        (java, java.enter_special(env))
+        (java, java.enter_special(env), continuations::fields(env))
     };
     let enter_special =
         enter_special.map_or(0, |id| reader.read_u64(id as u64).expect("a live id")) as usize;
@@ -90,12 +96,13 @@ extern "system" fn Java_WalkProbe_prepare(env: *mut JNIEnv, _class: jclass) {
         version,
         jni_env: java.env_distance(),
         enter_special,
+        continuation_fields,
     };
     let layout = walk_layout::read(&structs, &reader, known).expect("the walker's layout");
     let before = fault_actions();
     let handlers = FaultHandlers::install().expect("handlers of faults");
     let probe = Probe {
-        jvmti: jvmti.cast(),
+        jvmti,
         java,
         resolver: MethodResolver::new(&structs, version).expect("methods"),
         reader,
@@ -177,6 +184,31 @@ extern "system" fn Java_WalkProbe_judgeWithMany(
 #[unsafe(no_mangle)]
 extern "system" fn Java_WalkProbe_judgeLocked(env: *mut JNIEnv, _this: jobject) -> jint {
     judge(env)
+}
+
+/// Threads that may be suspended and asked: thread ids and `JavaThread`s.
+static ENLISTED: Mutex<Vec<(i32, usize)>> = Mutex::new(Vec::new());
+
+/// Enlists the calling thread; its number.
+#[unsafe(no_mangle)]
+extern "system" fn Java_WalkProbe_enlist(env: *mut JNIEnv, _class: jclass) -> jint {
+    signal::install();
+    let mut enlisted = ENLISTED.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: gettid takes nothing and cannot fail.
+    enlisted.push((unsafe { libc::gettid() }, probe().java_thread(env)));
+    enlisted.len() as jint - 1
+}
+
+#[unsafe(no_mangle)]
+extern "system" fn Java_WalkProbe_judgeSuspended(
+    _env: *mut JNIEnv,
+    _class: jclass,
+    thread: jobject,
+    number: jint,
+) {
+    let enlisted = ENLISTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut judged = JUDGED.lock().unwrap_or_else(PoisonError::into_inner);
+    judged.judge_suspended(thread, enlisted[number as usize]);
 }
 
 /// Calls `Runnable.run` as native code does.

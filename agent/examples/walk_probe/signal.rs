@@ -9,18 +9,21 @@ use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize};
-use std::{mem, ptr};
+use std::time::{Duration, Instant};
+use std::{mem, ptr, thread};
 
 use jprof_signal_safe::arch::{self, Registers};
-use jprof_signal_safe::walker::{CachedFrame, Frame, FrameType, Position, Room};
+use jprof_signal_safe::walker::{CachedFrame, Failure, Frame, Outcome, Room};
 
 use crate::mutation::{Random, change};
-use crate::tally::{self, Origin};
+use crate::tally::{self, NO_FRAME, Origin};
 use crate::{Probe, probe};
 
 const SIGNAL: c_int = libc::SIGPROF;
 /// Walks in each signal.
 const WALKS: usize = 16;
+/// A signal that takes longer has been lost.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 const MOST_THREADS: usize = 128;
 const MOST_FRAMES: usize = 2048;
 /// Words of a stack that are copied.
@@ -46,11 +49,6 @@ pub(crate) struct Copy {
     /// Words in use, from the registers' stack pointer on.
     pub(crate) used: usize,
 }
-
-const NO_FRAME: Frame = Frame {
-    position: Position::without_index(FrameType::Unknown),
-    method: 0,
-};
 
 struct Workshop {
     /// Who holds it may use the rest.
@@ -82,6 +80,24 @@ static WORKSHOP: Workshop = Workshop {
     }),
     frames: UnsafeCell::new([NO_FRAME; MOST_FRAMES + 1]),
     cache: UnsafeCell::new([CachedFrame::EMPTY; 64]),
+};
+
+/// A thread that shall walk its stack once.
+struct Asked {
+    tid: AtomicI32,
+    java_thread: AtomicUsize,
+    is_done: AtomicBool,
+    outcome: UnsafeCell<Outcome>,
+}
+
+// SAFETY: `is_done` gives the outcome over.
+unsafe impl Sync for Asked {}
+
+static ASKED: Asked = Asked {
+    tid: AtomicI32::new(0),
+    java_thread: AtomicUsize::new(0),
+    is_done: AtomicBool::new(false),
+    outcome: UnsafeCell::new(Outcome::failed(Failure::Other)),
 };
 
 static SEED: AtomicU64 = AtomicU64::new(1);
@@ -123,6 +139,44 @@ pub(crate) fn interrupt(tid: i32) {
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, SIGNAL) };
 }
 
+/// Has a thread walk its own stack in a signal, with its true registers. None when it does not answer for seconds.
+pub(crate) fn ask(tid: i32, java_thread: usize) -> Option<(Outcome, Vec<Frame>)> {
+    ASKED.is_done.store(false, Release);
+    ASKED.java_thread.store(java_thread, Release);
+    ASKED.tid.store(tid, Release);
+    interrupt(tid);
+    let began = Instant::now();
+    while !ASKED.is_done.load(Acquire) {
+        if began.elapsed() > LONGEST_ANSWER {
+            return None;
+        }
+        thread::sleep(Duration::from_micros(20));
+    }
+    // SAFETY: the signal's work is done, and nobody else is asked.
+    let (outcome, frames) = unsafe { (*ASKED.outcome.get(), &mut *WORKSHOP.frames.get()) };
+    let found = frames[..outcome.frames].to_vec();
+    frames[..=outcome.frames].fill(NO_FRAME);
+    Some((outcome, found))
+}
+
+/// # Safety
+/// In a signal handler with its context, on the thread that is asked.
+unsafe fn answer(ucontext: *mut c_void) {
+    ASKED.tid.store(0, Release);
+    // SAFETY: whoever asks waits for the answer, so the cells are ours; the context is the kernel's, and the handlers of faults
+    // are in place.
+    unsafe {
+        let mut room = Room {
+            frames: &mut *WORKSHOP.frames.get(),
+            cache: &mut *WORKSHOP.cache.get(),
+        };
+        let java_thread = ASKED.java_thread.load(Acquire);
+        let registers = Registers::of(ucontext);
+        *ASKED.outcome.get() = probe().walker.walk_from(java_thread, registers, &mut room);
+    }
+    ASKED.is_done.store(true, Release);
+}
+
 /// Gives a copy that a signal has made to `body`.
 pub(crate) fn take_copy(body: impl FnOnce(&Copy)) {
     if !WORKSHOP.is_full.load(Acquire) || WORKSHOP.taken.swap(true, AcqRel) {
@@ -139,6 +193,9 @@ unsafe extern "C" fn on_signal(_: c_int, _: *mut libc::siginfo_t, ucontext: *mut
     unsafe {
         let errno = *libc::__errno_location();
         let tid = libc::syscall(libc::SYS_gettid) as i32;
+        if ASKED.tid.load(Acquire) == tid {
+            answer(ucontext);
+        }
         let target = TARGETS
             .iter()
             .find(|target| target.tid.load(Acquire) == tid);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use jprof_signal_safe::arch::Registers;
 use jprof_signal_safe::walker::hotspot::HotspotWalker;
-use jprof_signal_safe::walker::{Failure, Frame, FrameType, Outcome, Room};
+use jprof_signal_safe::walker::{Failure, Frame, FrameType, Outcome, Position, Room};
 
 /// Where a set of registers is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,12 @@ impl Origin {
     ];
 }
 
+/// What a room holds where no walk has put a frame.
+pub(crate) const NO_FRAME: Frame = Frame {
+    position: Position::without_index(FrameType::Unknown),
+    method: usize::MAX,
+};
+
 struct Line {
     /// By the failure's code.
     outcomes: [AtomicU64; 256],
@@ -69,7 +75,7 @@ pub(crate) static TALLY: Tally = Tally {
     out_of_bounds: AtomicU64::new(0),
 };
 
-/// Walks once, and holds the outcome against the rules. The room's frames are the default before and after.
+/// Walks once, and holds the outcome against the rules. The room's frames are [`NO_FRAME`] before and after.
 ///
 /// # Safety
 /// As `HotspotWalker::walk_from`.
@@ -86,7 +92,7 @@ pub(crate) unsafe fn walk(
     let nanos = cpu_nanos() - before;
     TALLY.count(origin, &outcome, nanos, room.frames);
     let used = room.frames.len().min(outcome.frames + 1);
-    room.frames[..used].fill(Frame::default());
+    room.frames[..used].fill(NO_FRAME);
     outcome
 }
 
@@ -111,9 +117,7 @@ impl Tally {
         let most = frames.len().saturating_sub(1);
         let is_sound = outcome.frames <= most
             && (!outcome.truncated || (outcome.frames == most && outcome.failure == Failure::None))
-            && frames[..outcome.frames.min(most)]
-                .iter()
-                .all(|frame| frame.position.frame_type() != FrameType::Unknown);
+            && !frames[..outcome.frames.min(most)].contains(&NO_FRAME);
         self.out_of_bounds.fetch_add(u64::from(!is_sound), Relaxed);
     }
 

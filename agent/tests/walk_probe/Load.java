@@ -20,23 +20,49 @@ final class Load {
 
     private static volatile long sink;
     private volatile boolean goesOn = true;
-    private final Thread[] threads = {
-        new Thread(this::compute, "load-compute"),
-        new Thread(this::runtime, "load-runtime"),
-        new Thread(this::classes, "load-classes"),
-        new Thread(this::shortThreads, "load-threads"),
+    private final Member[] members = {
+        new Member(this::compute, "load-compute"),
+        new Member(this::runtime, "load-runtime"),
+        new Member(this::classes, "load-classes"),
+        new Member(this::shortThreads, "load-threads"),
     };
 
-    void start() {
-        for (Thread thread : threads) {
-            thread.start();
+    private static final class Member extends Thread {
+        private final CountDownLatch enlisted = new CountDownLatch(1);
+        private final Runnable body;
+        private volatile int number;
+
+        Member(Runnable body, String name) {
+            super(name);
+            this.body = body;
+        }
+
+        @Override
+        public void run() {
+            number = WalkProbe.enlist();
+            enlisted.countDown();
+            body.run();
+        }
+    }
+
+    void start() throws InterruptedException {
+        for (Member member : members) {
+            member.start();
+            member.enlisted.await();
+        }
+    }
+
+    /** Suspends each of the threads once. */
+    void judgeSuspended() {
+        for (Member member : members) {
+            WalkProbe.judgeSuspended(member, member.number);
         }
     }
 
     void stop() throws InterruptedException {
         goesOn = false;
-        for (Thread thread : threads) {
-            thread.join();
+        for (Member member : members) {
+            member.join();
         }
     }
 

@@ -66,6 +66,7 @@ final class StoppingPoints {
         points.add(new Point("class loaders", () -> repeat(fewRounds, StoppingPoints::loaders)));
         points.add(new Point("deoptimised callers", () -> repeat(fewRounds / 4, StoppingPoints::deoptimised)));
         points.add(new Point("threads", () -> repeat(fewRounds, StoppingPoints::threads)));
+        points.add(new Point("suspended threads", this::suspended));
         if (virtualThreads() != null) {
             points.add(new Point("virtual threads", () -> repeat(fewRounds, StoppingPoints::virtualThread)));
         }
@@ -341,6 +342,17 @@ final class StoppingPoints {
         thread.setUncaughtExceptionHandler((dying, why) -> stop());
         thread.start();
         thread.join();
+    }
+
+    /** Threads stop at their next safepoint, or are in native code or in the VM. */
+    private void suspended() throws InterruptedException {
+        Load load = new Load();
+        load.start();
+        for (int i = 0; i < rounds / 8; i++) {
+            load.judgeSuspended();
+            Thread.sleep(1);
+        }
+        load.stop();
     }
 
     /** {@code Thread.startVirtualThread}, where there is one. */

@@ -17,6 +17,12 @@ public final class WalkProbe {
     /** The same in a method of an instance, locked. */
     synchronized native int judgeLocked();
 
+    /** Lets the calling thread be suspended; its number. */
+    static native int enlist();
+
+    /** Suspends an enlisted thread for a comparison. */
+    static native void judgeSuspended(Thread thread, int number);
+
     static native void callUp(Runnable runnable);
 
     static native boolean judged(String label);
