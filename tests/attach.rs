@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::accuracy::Measured;
 use crate::support::{
     ALL, Jdk, OLD_AND_USUAL, Profile, Program, Run, Running, Signal, at_once, command, folder,
-    is_root, library, on_jdks, skip,
+    is_root, library, on_jdks, on_jdks_at_once, skip,
 };
 
 /// A user without rights.
@@ -178,7 +178,7 @@ fn a_jvm_that_runs_is_profiled_until_it_is_detached() {
 
 #[test]
 fn the_list_shows_jvms_and_what_jprof_does_in_them() {
-    on_jdks("list", ALL, |jdk| {
+    on_jdks_at_once("list", ALL, |jdk| {
         let folder = folder();
         let running = started(Program::new(jdk, "Idle", &["30"]));
         let pid = running.pid();
@@ -245,7 +245,7 @@ fn what_is_no_jvm_is_left_alone() {
 
 #[test]
 fn options_that_the_protocol_cannot_carry_are_told() {
-    on_jdks("long options", &[17], |jdk| {
+    on_jdks_at_once("long options", &[17], |jdk| {
         let running = started(Program::new(jdk, "Idle", &["30"]));
         let tags = format!("tags={}", "x:y;".repeat(300));
         attach(running.pid(), &tags).refused(&["1205 bytes", "1024 at most"]);
@@ -261,7 +261,7 @@ fn options_that_the_protocol_cannot_carry_are_told() {
 
 #[test]
 fn a_jvm_that_rules_attaching_out_is_sent_no_signal() {
-    on_jdks("-XX:+DisableAttachMechanism", ALL, |jdk| {
+    on_jdks_at_once("-XX:+DisableAttachMechanism", ALL, |jdk| {
         const FLAG: &str = "-XX:+DisableAttachMechanism";
         let folder = folder();
         let file = folder.path().join("arguments");
@@ -285,7 +285,7 @@ fn a_jvm_that_rules_attaching_out_is_sent_no_signal() {
 
 #[test]
 fn a_jvm_that_loads_no_agents_is_told_from_one_that_does() {
-    on_jdks("-XX:-EnableDynamicAgentLoading", &[11, 17, 21, 25], |jdk| {
+    on_jdks_at_once("-XX:-EnableDynamicAgentLoading", &[11, 17, 21, 25], |jdk| {
         let flag = "-XX:-EnableDynamicAgentLoading";
         let running = started(Program::new(jdk, "Idle", &["1"]).jvm(flag));
         attach(running.pid(), "").refused(&[flag]);
@@ -296,7 +296,7 @@ fn a_jvm_that_loads_no_agents_is_told_from_one_that_does() {
 
 #[test]
 fn a_jvm_without_a_signal_handler_is_reached_by_its_socket() {
-    on_jdks("-Xrs", ALL, |jdk| {
+    on_jdks_at_once("-Xrs", ALL, |jdk| {
         let folder = folder();
         let running = started(Program::new(jdk, "Idle", &["1.2"]).jvm("-Xrs"));
         let pid = running.pid();
@@ -308,7 +308,7 @@ fn a_jvm_without_a_signal_handler_is_reached_by_its_socket() {
 
 #[test]
 fn a_jvm_without_signal_handler_and_socket_is_sent_no_signal() {
-    on_jdks("-Xrs without a socket", OLD_AND_USUAL, |jdk| {
+    on_jdks_at_once("-Xrs without a socket", OLD_AND_USUAL, |jdk| {
         let running = started(
             Program::new(jdk, "Idle", &["1.5"])
                 .jvm("-Xrs")
@@ -325,7 +325,7 @@ fn a_jvm_without_signal_handler_and_socket_is_sent_no_signal() {
 
 #[test]
 fn a_jvm_that_gives_no_answer_is_given_up_in_time() {
-    on_jdks("no socket", &[17], |jdk| {
+    on_jdks_at_once("no socket", &[17], |jdk| {
         // Neither its command line nor its counters say that it does not listen.
         let folder = folder();
         let file = folder.path().join("arguments");
@@ -348,22 +348,86 @@ fn a_jvm_that_gives_no_answer_is_given_up_in_time() {
     });
 }
 
+/// Stops a program, and waits until it stands still.
+fn stop(running: &Running) {
+    running.signal(Signal::Stop);
+    let status = format!("/proc/{}/status", running.pid());
+    while !fs::read_to_string(&status)
+        .expect("it lives")
+        .contains("State:\tT")
+    {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn a_jvm_that_is_stopped_is_told_and_lives_on() {
-    on_jdks("SIGSTOP", ALL, |jdk| {
+    on_jdks_at_once("SIGSTOP", ALL, |jdk| {
         let folder = folder();
         let running = started(Program::new(jdk, "Idle", &["1.5"]));
         let pid = running.pid();
         let options = to_file(&folder.path().join("x.jfr"));
-        running.signal(Signal::Stop);
+        stop(&running);
         attach(pid, &options).refused(&["is stopped", "kill -CONT"]);
         running.signal(Signal::Continue);
         attach(pid, &options).done();
-        running.signal(Signal::Stop);
+        stop(&running);
         detach(pid).refused(&["is stopped"]);
         assert_eq!(state(pid), "recording");
         running.signal(Signal::Continue);
         detach(pid).done();
+        check_unharmed(running.finish());
+    });
+}
+
+/// A control group of its own, frozen, for one process.
+struct Freezer {
+    folder: PathBuf,
+    pid: u32,
+}
+
+impl Freezer {
+    /// `None` where the tests may not make one.
+    fn freeze(pid: u32) -> Option<Freezer> {
+        let groups = [
+            ("/sys/fs/cgroup/freezer", "freezer.state", "FROZEN"),
+            ("/sys/fs/cgroup", "cgroup.freeze", "1"),
+        ];
+        groups.into_iter().find_map(|(parent, file, word)| {
+            let folder = Path::new(parent).join(format!("jprof-test-{pid}"));
+            fs::create_dir(&folder).ok()?;
+            let freezer = Freezer { folder, pid };
+            fs::write(freezer.folder.join("cgroup.procs"), pid.to_string()).ok()?;
+            fs::write(freezer.folder.join(file), word).ok()?;
+            Some(freezer)
+        })
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        // One of the files is there.
+        let _ = fs::write(self.folder.join("freezer.state"), "THAWED");
+        let _ = fs::write(self.folder.join("cgroup.freeze"), "0");
+        let parent = self.folder.parent().expect("a parent");
+        let _ = fs::write(parent.join("cgroup.procs"), self.pid.to_string());
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+#[test]
+fn a_jvm_that_is_frozen_is_told_and_lives_on() {
+    on_jdks_at_once("a frozen JVM", OLD_AND_USUAL, |jdk| {
+        let folder = folder();
+        let running = started(Program::new(jdk, "Idle", &["1.5"]));
+        let pid = running.pid();
+        let Some(freezer) = Freezer::freeze(pid) else {
+            skip("attach to a frozen JVM: no control group may be made here");
+            return;
+        };
+        attach(pid, "").refused(&["is frozen", "thaw"]);
+        drop(freezer);
+        attach(pid, &to_file(&folder.path().join("x.jfr"))).done();
         check_unharmed(running.finish());
     });
 }
@@ -391,7 +455,7 @@ fn root_reaches_every_user_and_others_themselves() {
         skip("attach as another user: the tests do not run as root");
         return;
     }
-    on_jdks("attach to another user's JVM", ALL, |jdk| {
+    on_jdks_at_once("attach to another user's JVM", ALL, |jdk| {
         for caller in [None, Some(NOBODY)] {
             let folder = folder();
             let running = started(Program::new(jdk, "BusyThreads", &["1.5", "1"]).user(NOBODY));
@@ -412,7 +476,7 @@ fn another_users_jvm_is_refused_in_clear_words() {
         skip("attach to root's JVM as another user: the tests do not run as root");
         return;
     }
-    on_jdks("attach to root's JVM", &[17], |jdk| {
+    on_jdks_at_once("attach to root's JVM", &[17], |jdk| {
         let running = started(Program::new(jdk, "Idle", &["2"]));
         let pid = running.pid().to_string();
         let said = attach_as(Some(NOBODY), running.pid(), &library(), "");
@@ -484,7 +548,7 @@ fn check_contained(jdk: &Jdk, program: Program, options: &str) {
 
 #[test]
 fn a_jvm_in_a_container_is_reached_from_outside() {
-    on_jdks("attach into a container", ALL, |jdk| {
+    on_jdks_at_once("attach into a container", ALL, |jdk| {
         check_contained(
             jdk,
             Program::new(jdk, "BusyThreads", &["1.5", "1"]),
@@ -495,7 +559,7 @@ fn a_jvm_in_a_container_is_reached_from_outside() {
 
 #[test]
 fn a_container_where_nothing_in_tmp_runs() {
-    on_jdks("attach into a container, noexec", OLD_AND_USUAL, |jdk| {
+    on_jdks_at_once("attach into a container, noexec", OLD_AND_USUAL, |jdk| {
         let program = Program::new(jdk, "BusyThreads", &["1.5", "1"]);
         check_contained(jdk, program, "mode=1777,noexec");
     });

@@ -210,7 +210,6 @@ mod tests {
                 false,
                 false,
             ),
-            ("java -cp -Xrs a.B", false, false),
             ("java -Xrs @more -XX:+DisableAttachMechanism", true, false),
         ] {
             let words = split(line);

@@ -26,7 +26,7 @@ pub(crate) fn connect(target: &Target, deadline: &Deadline) -> Result<UnixStream
     if let Some(stream) = listener.wait_until_ready(deadline)? {
         return Ok(stream);
     }
-    if target.is_disabled()? {
+    if target.is_disabled() {
         return Err(AttachError::Disabled {
             pid: target.process.pid,
         });
@@ -95,12 +95,12 @@ impl Listener<'_> {
             if let Found::Stream(stream) = found {
                 return Ok(stream);
             }
-            let waits = self.target.process.status()?.sigquit_waits;
+            let status = self.target.process.status()?;
             if !deadline.pause(LOOK_EVERY)? {
                 let reason = match found {
                     Found::Busy => BUSY,
                     Found::Foreign => FOREIGN,
-                    _ if waits => SIGNAL_WAITS,
+                    _ if status.sigquit_waits || status.is_stopped() => STANDS_STILL,
                     _ => SILENT,
                 };
                 return Err(self.no_listener(deadline, reason));
@@ -212,7 +212,7 @@ impl Listener<'_> {
 const BUSY: &str = "its socket takes no connection; is another tool attached to it?";
 const FOREIGN: &str =
     "a file that is not the JVM's stands in the socket's place in its /tmp; remove it";
-const SIGNAL_WAITS: &str = "it does not run; once it does, it may print a thread dump";
+const STANDS_STILL: &str = "it stands still; once it goes on, it may print a thread dump";
 const SILENT: &str = "it may be very busy; try again, or allow more with --timeout";
 
 fn owner(folder: &OwnedFd, name: &str) -> Option<u32> {

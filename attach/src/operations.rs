@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::jvm::is_recording;
-use crate::library::Library;
+use crate::library::{Library, Placed};
 use crate::process::system;
 use crate::protocol::{self, Reply};
-use crate::target::{LOOK_EVERY, Target};
+use crate::target::{LOOK_EVERY, START_LIMIT, Target};
 use crate::{AttachError, Deadline, listener};
 
 /// The actions of the agent's option strings that start no recording (`agent/src/options`).
@@ -55,14 +55,13 @@ pub fn attach(
     protocol::load_request(Path::new(""), options)?;
     let target = Target::open(pid, deadline)?;
     let (path, code) = target.identity.run(|| {
-        if let Some(jprof) = &target.jprof {
-            let code = load(&target, &jprof.library, options, deadline)?;
-            return Ok((jprof.library.clone(), code));
-        }
-        // Before a copy is made for nothing.
+        // What cannot be connected to needs no copy.
         let stream = listener::connect(&target, deadline)?;
-        let placed = library.place(&target, deadline)?;
-        let code = exchange(&target, stream, placed.path(), options, deadline)?;
+        let placed = match &target.jprof {
+            Some(jprof) => Placed::Seen(jprof.library.clone()),
+            None => library.place(&target, deadline)?,
+        };
+        let code = load(&target, stream, placed.path(), options, deadline)?;
         Ok((placed.path().to_owned(), code))
     })?;
     let has_to_record = starts_a_recording(options);
@@ -90,8 +89,10 @@ pub fn detach(pid: u32, deadline: &Deadline) -> Result<Detached, AttachError> {
     let target = Target::open(pid, deadline)?;
     let jprof = target.jprof.as_ref();
     let jprof = jprof.ok_or(AttachError::NothingToDetach { pid })?;
-    let load = || load(&target, &jprof.library, STOP, deadline);
-    let code = target.identity.run(load)?;
+    let code = target.identity.run(|| {
+        let stream = listener::connect(&target, deadline)?;
+        load(&target, stream, &jprof.library, STOP, deadline)
+    })?;
     if code != 0 {
         return Err(AttachError::AgentRefused { pid, code });
     }
@@ -127,38 +128,36 @@ fn wait_for_recording(
 /// Has the JVM load `library`, which its loader knows by that name, and gives the agent's return code.
 fn load(
     target: &Target,
-    library: &Path,
-    options: &str,
-    deadline: &Deadline,
-) -> Result<i32, AttachError> {
-    let stream = listener::connect(target, deadline)?;
-    exchange(target, stream, library, options, deadline)
-}
-
-fn exchange(
-    target: &Target,
-    stream: UnixStream,
+    mut stream: UnixStream,
     library: &Path,
     options: &str,
     deadline: &Deadline,
 ) -> Result<i32, AttachError> {
     let pid = target.process.pid;
     let request = protocol::load_request(library, options)?;
-    let answer = converse(target, stream, &request, deadline)?;
-    match Reply::parse(&answer) {
-        Reply::Returned(code) => Ok(code),
-        Reply::LoadingDisabled => Err(AttachError::LoadingDisabled { pid }),
-        Reply::Refused(reason) => Err(AttachError::NotLoaded {
+    let start = deadline.at_most(START_LIMIT);
+    loop {
+        target.wait_until_started(deadline)?;
+        let answer = converse(target, stream, &request, deadline)?;
+        let refused = |reason: &str| AttachError::NotLoaded {
             pid,
             library: library.to_owned(),
-            reason,
-        }),
-        Reply::Silence => {
-            // Its end closes the connection too.
-            target.process.status()?;
-            Err(AttachError::NoWord { pid })
+            reason: reason.to_owned(),
+        };
+        match Reply::parse(&answer) {
+            Reply::Returned(code) => return Ok(code),
+            Reply::LoadingDisabled => return Err(AttachError::LoadingDisabled { pid }),
+            Reply::TooEarly if start.pause(LOOK_EVERY)? => {}
+            Reply::TooEarly => return Err(refused("it has not started yet")),
+            Reply::Refused(reason) => return Err(refused(&reason)),
+            Reply::Silence => {
+                // Its end closes the connection too.
+                target.process.status()?;
+                return Err(AttachError::NoWord { pid });
+            }
+            Reply::Unknown(answer) => return Err(AttachError::Answer { pid, answer }),
         }
-        Reply::Unknown(answer) => Err(AttachError::Answer { pid, answer }),
+        stream = listener::connect(target, deadline)?;
     }
 }
 

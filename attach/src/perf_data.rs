@@ -3,6 +3,7 @@
 
 /// The first bytes of the file, whatever the machine's byte order.
 const MAGIC: [u8; 4] = [0xca, 0xfe, 0xc0, 0xc0];
+const HEADER_BYTES: usize = 32;
 const MAJOR_VERSION: u8 = 2;
 /// The type of a byte, as in Java's signatures; a text is a vector of them.
 const BYTE: u8 = b'B';
@@ -16,6 +17,8 @@ pub(crate) struct PerfData {
     pub(crate) java_version: Option<String>,
     /// Whether it can be attached to.
     pub(crate) attachable: Option<bool>,
+    /// Whether it has started: HotSpot opens its counters to the world right after it entered JVMTI's live phase.
+    pub(crate) started: Option<bool>,
 }
 
 impl PerfData {
@@ -24,6 +27,7 @@ impl PerfData {
         let mut found = PerfData::default();
         let mut read = || -> Option<()> {
             let file = File::open(bytes)?;
+            found.started = Some(bytes[7] != 0);
             let mut entry = file.u32(24)?;
             for _ in 0..file.u32(28)? {
                 let length = file.u32(entry)?;
@@ -56,8 +60,9 @@ struct File<'b> {
 
 impl<'b> File<'b> {
     fn open(bytes: &'b [u8]) -> Option<File<'b>> {
-        let known = bytes.starts_with(&MAGIC) && *bytes.get(5)? == MAJOR_VERSION;
-        known.then_some(File {
+        let known =
+            bytes.len() >= HEADER_BYTES && bytes.starts_with(&MAGIC) && bytes[5] == MAJOR_VERSION;
+        known.then(|| File {
             bytes,
             little_endian: bytes[4] == 1,
         })
@@ -130,10 +135,18 @@ mod tests {
             java_command: Some("com.example.Shop 1".to_owned()),
             java_version: Some("17.0.15".to_owned()),
             attachable: Some(true),
+            started: Some(true),
         };
         assert_eq!(PerfData::parse(&file(ENTRIES)), expected);
         let disabled = file(&[("sun.rt.jvmCapabilities", "0000")]);
         assert_eq!(PerfData::parse(&disabled).attachable, Some(false));
+    }
+
+    #[test]
+    fn a_jvm_that_starts_has_not_opened_its_counters() {
+        let mut bytes = file(&[]);
+        bytes[7] = 0;
+        assert_eq!(PerfData::parse(&bytes).started, Some(false));
     }
 
     #[test]

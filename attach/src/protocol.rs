@@ -13,6 +13,7 @@ pub(crate) const LONGEST_WORD: usize = 1024;
 /// What the agent's own code stands behind in HotSpot 9 and newer; in 8 it stands alone.
 const RETURN_CODE: &str = "return code: ";
 const LOADING_DISABLED: &str = "Dynamic agent loading is not enabled";
+const TOO_EARLY: &str = "only permitted in the live phase";
 
 /// The request to load `library` with `options`.
 ///
@@ -51,6 +52,8 @@ pub(crate) enum Reply {
     Returned(i32),
     /// It loads no agents.
     LoadingDisabled,
+    /// It has not started yet, and will load agents once it has (HotSpot 21 and newer).
+    TooEarly,
     /// It could not load this one, and says why, or nothing.
     Refused(String),
     /// Nothing at all.
@@ -80,6 +83,7 @@ impl Reply {
         match code.trim().parse() {
             Ok(code) => Reply::Returned(code),
             Err(_) if rest.contains(LOADING_DISABLED) => Reply::LoadingDisabled,
+            Err(_) if rest.contains(TOO_EARLY) => Reply::TooEarly,
             Err(_) => Reply::Refused(rest.lines().map(str::trim).collect::<Vec<_>>().join(" ")),
         }
     }
@@ -134,6 +138,10 @@ mod tests {
             (
                 "0\n/x.so was not loaded.\n",
                 refused("/x.so was not loaded."),
+            ),
+            (
+                "0\nDynamic agent loading is only permitted in the live phase\n",
+                Reply::TooEarly,
             ),
             ("-1\n", refused("")),
             ("0\n", refused("")),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::command_line::{self, Flags};
 use crate::identity::Identity;
 use crate::jvm::{self, Jprof};
+use crate::perf_data::PerfData;
 use crate::process::Process;
 use crate::root::Root;
 use crate::status::Status;
@@ -78,11 +79,25 @@ impl Target {
         })
     }
 
-    /// Whether the JVM's attach mechanism is switched off. A JVM that is about to start may not have said it yet.
-    pub(crate) fn is_disabled(&self) -> Result<bool, AttachError> {
-        let (status, maps) = (self.process.status()?, self.process.maps()?);
-        let attachable = jvm::perf_data(&self.root, &maps, &status).attachable;
-        Ok(!attachable.unwrap_or(!self.flags.attach_disabled))
+    /// Whether the JVM's attach mechanism is switched off.
+    pub(crate) fn is_disabled(&self) -> bool {
+        let attachable = self.perf_data().attachable;
+        !attachable.unwrap_or(!self.flags.attach_disabled)
+    }
+
+    /// Waits until the JVM has started, where that can be told: an agent that is loaded earlier has no JVM to work with.
+    pub(crate) fn wait_until_started(&self, deadline: &Deadline) -> Result<(), AttachError> {
+        let start = deadline.at_most(START_LIMIT);
+        while self.perf_data().started == Some(false) && start.pause(LOOK_EVERY)? {}
+        Ok(())
+    }
+
+    /// What its counters say now; nothing where they cannot be read with the target's own rights.
+    fn perf_data(&self) -> PerfData {
+        let (Ok(status), Ok(maps)) = (self.process.status(), self.process.maps()) else {
+            return PerfData::default();
+        };
+        jvm::perf_data(&self.root, &maps, &status)
     }
 
     /// Its state, if it can answer.

@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::{root, skip};
+use super::{at_once, root, skip};
 
 /// Every version that the tests know.
 pub(crate) const ALL: &[u32] = &[8, 11, 17, 21, 25];
@@ -45,20 +45,34 @@ impl Jdk {
 pub(crate) fn on_jdks(test: &str, versions: &[u32], body: impl Fn(&Jdk)) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = Vec::new();
-    for &version in versions {
-        let Some(jdk) = Jdk::find(version) else {
-            skip(&format!(
-                "{test} on JDK {version}: the JDK is not there (make jdks)"
-            ));
-            continue;
-        };
-        eprintln!("-- {test} on JDK {version}");
+    for jdk in installed(test, versions) {
+        eprintln!("-- {test} on JDK {}", jdk.version);
         if catch_unwind(AssertUnwindSafe(|| body(&jdk))).is_err() {
-            failed.push(version);
+            failed.push(jdk.version);
         }
     }
     assert!(
         failed.is_empty(),
         "{test} fails on JDK {failed:?}: see above"
     );
+}
+
+/// [`on_jdks`] with all versions at the same time, for programs that mostly wait.
+pub(crate) fn on_jdks_at_once(test: &str, versions: &[u32], body: impl Fn(&Jdk) + Sync) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    eprintln!("-- {test} on JDK {versions:?}");
+    let jdks: Vec<Jdk> = installed(test, versions).collect();
+    at_once(&jdks, body);
+}
+
+fn installed(test: &str, versions: &[u32]) -> impl Iterator<Item = Jdk> {
+    versions.iter().filter_map(move |&version| {
+        let jdk = Jdk::find(version);
+        if jdk.is_none() {
+            skip(&format!(
+                "{test} on JDK {version}: the JDK is not there (make jdks)"
+            ));
+        }
+        jdk
+    })
 }

@@ -8,9 +8,9 @@ mod recording;
 mod system;
 
 pub(crate) use datakit::{DataKit, Faulty, Mood, Sent, closed_port};
-pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, on_jdks};
+pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, on_jdks, on_jdks_at_once};
 pub(crate) use ledger::skip;
-pub(crate) use program::{Program, Run, agent_argument};
+pub(crate) use program::{Program, Run, Running, agent_argument};
 pub(crate) use recording::{Profile, Sample, Stack};
 pub(crate) use system::{Signal, is_root, perf_ticks_in_kernel};
 
