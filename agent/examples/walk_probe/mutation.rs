@@ -33,8 +33,8 @@ impl Random {
     }
 }
 
-/// A walk's six registers by number.
-pub(crate) const REGISTERS: usize = 6;
+/// A walk's seven registers by number.
+pub(crate) const REGISTERS: usize = 7;
 
 pub(crate) fn to_array(registers: Registers) -> [usize; REGISTERS] {
     let Registers {
@@ -42,18 +42,20 @@ pub(crate) fn to_array(registers: Registers) -> [usize; REGISTERS] {
         sp,
         fp,
         ax,
+        cx,
         bx,
         r13,
     } = registers;
-    [pc, sp, fp, ax, bx, r13]
+    [pc, sp, fp, ax, cx, bx, r13]
 }
 
-pub(crate) fn from_array([pc, sp, fp, ax, bx, r13]: [usize; REGISTERS]) -> Registers {
+pub(crate) fn from_array([pc, sp, fp, ax, cx, bx, r13]: [usize; REGISTERS]) -> Registers {
     Registers {
         pc,
         sp,
         fp,
         ax,
+        cx,
         bx,
         r13,
     }

@@ -72,6 +72,7 @@ static WORKSHOP: Workshop = Workshop {
             sp: 0,
             fp: 0,
             ax: 0,
+            cx: 0,
             bx: 0,
             r13: 0,
         },

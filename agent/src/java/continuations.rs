@@ -73,6 +73,9 @@ impl Asker {
                 get_unsafe,
                 std::ptr::null(),
             );
+            if (functions.ExceptionCheck)(env) {
+                return None;
+            }
             (!unsafe_object.is_null()).then_some(Self {
                 env,
                 unsafe_object,

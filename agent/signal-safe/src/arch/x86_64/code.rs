@@ -166,6 +166,41 @@ pub unsafe fn epilogue(pc: usize) -> Epilogue {
     Epilogue::Frame
 }
 
+/// Whether code begins by setting up a frame pointer: `push rbp; mov rbp, rsp`.
+///
+/// # Safety
+/// Four bytes from the address on are mapped, or the call happens under [`crate::guard::run`].
+#[must_use]
+pub unsafe fn sets_frame_pointer(entry: usize) -> bool {
+    // SAFETY: handed on.
+    let bytes = unsafe { load_u32(entry) }.to_le_bytes();
+    matches!(bytes, [0x55, 0x48, 0x8b, 0xec] | [0x55, 0x48, 0x89, 0xe5])
+}
+
+/// Where a stub stands that goes on at an exception's handler: its frame is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandlerJump {
+    /// The handler's address is on the stack: `pop rcx` comes.
+    OnStack,
+    /// It is in `rcx`: `jmp rcx` comes.
+    InRegister,
+}
+
+/// Looks whether the next instructions are those with which C1's stubs for exceptions end (`Runtime1::
+/// generate_handle_exception`): `pop rcx; jmp rcx`.
+///
+/// # Safety
+/// Three bytes from `pc` on are mapped, or the call happens under [`crate::guard::run`].
+#[must_use]
+pub unsafe fn handler_jump(pc: usize) -> Option<HandlerJump> {
+    // SAFETY: handed on.
+    match unsafe { [load_u8(pc), load_u8(pc + 1), load_u8(pc + 2)] } {
+        [0x59, 0xff, 0xe1] => Some(HandlerJump::OnStack),
+        [0xff, 0xe1, _] => Some(HandlerJump::InRegister),
+        _ => None,
+    }
+}
+
 /// Where in the interpreter's last instructions a thread stands, when its frame is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterpreterExit {
@@ -264,6 +299,22 @@ mod tests {
         assert_eq!(at(5), built(0, false));
         assert_eq!(at(12), built(24, false));
         assert_eq!(at(17), built(24, true));
+    }
+
+    #[test]
+    fn stubs_tell_how_they_begin_and_how_they_go_on_at_a_handler() {
+        let with = pad(&[0x55, 0x48, 0x8b, 0xec]);
+        let without = pad(&[0x55, 0x48, 0x83, 0xec]);
+        let end = pad(&[0xc9, 0x59, 0xff, 0xe1]);
+        let start = |code: &[u8; 64]| code.as_ptr() as usize + 8;
+        // SAFETY: inside of the arrays.
+        unsafe {
+            assert!(sets_frame_pointer(start(&with)));
+            assert!(!sets_frame_pointer(start(&without)));
+            assert_eq!(handler_jump(start(&end)), None);
+            assert_eq!(handler_jump(start(&end) + 1), Some(HandlerJump::OnStack));
+            assert_eq!(handler_jump(start(&end) + 2), Some(HandlerJump::InRegister));
+        }
     }
 
     #[test]

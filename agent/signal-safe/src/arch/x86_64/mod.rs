@@ -73,6 +73,8 @@ pub struct Registers {
     pub fp: usize,
     /// `rax`: holds a return address while the interpreter and the adapters build a frame.
     pub ax: usize,
+    /// `rcx`: holds the address of an exception's handler at the end of C1's stubs.
+    pub cx: usize,
     /// `rbx`: holds the method while the interpreter enters it.
     pub bx: usize,
     /// `r13`: the interpreter's bytecode pointer; on entry the caller's stack pointer.
@@ -98,6 +100,7 @@ impl Registers {
             sp: register(libc::REG_RSP),
             fp: register(libc::REG_RBP),
             ax: register(libc::REG_RAX),
+            cx: register(libc::REG_RCX),
             bx: register(libc::REG_RBX),
             r13: register(libc::REG_R13),
         }

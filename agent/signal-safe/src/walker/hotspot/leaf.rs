@@ -3,7 +3,7 @@
 use super::code_cache::{Blob, Kind, Return};
 use super::compiled::{Lookup, MOST_PUSHED_WORDS};
 use super::walk::{Cursor, Flow, Walk};
-use crate::arch::code::{Call, Epilogue};
+use crate::arch::code::{Call, Epilogue, HandlerJump};
 use crate::walker::{Failure, FrameType, Position};
 
 const WORD: usize = 8;
@@ -213,6 +213,9 @@ impl Walk<'_> {
             return flow;
         }
         self.below_stub = true;
+        if let Some(flow) = self.going_on_at_handler() {
+            return flow;
+        }
         let standing = self
             .standing(blob, &[blob.code])
             .or_else(|| (words > 0 && self.is_frame_complete(blob)).then_some(Standing::Whole));
@@ -237,6 +240,25 @@ impl Walk<'_> {
             Flow::Fail(_) => None,
             flow => Some(flow),
         }
+    }
+
+    /// A stub for exceptions that has taken its frame down and goes on at the handler, where no call precedes.
+    fn going_on_at_handler(&self) -> Option<Flow> {
+        let registers = &self.registers;
+        let (handler, sp) = match self.memory.handler_jump(registers.pc)? {
+            HandlerJump::OnStack => (
+                self.stack_word(registers.sp)?,
+                registers.sp.wrapping_add(WORD),
+            ),
+            HandlerJump::InRegister => (registers.cx, registers.sp),
+        };
+        self.blob_of(handler)
+            .filter(|blob| blob.kind == Kind::Compiled && handler > blob.code)?;
+        Some(Flow::Go(Cursor {
+            pc: handler,
+            sp,
+            fp: registers.fp,
+        }))
     }
 
     fn above_stub(&self, blob: &Blob, words: usize) -> Option<Flow> {
@@ -346,7 +368,21 @@ impl Walk<'_> {
         {
             return Flow::Go(caller);
         }
-        self.by_frame_pointer(cursor.fp, cursor.sp)
+        // One without a frame pointer of its own has at most an alignment between its caller's return address and the call.
+        let has_pointer = self.is_named(blob, STUBS) || self.memory.sets_frame_pointer(blob.code);
+        let right_here = [cursor.sp, cursor.sp.wrapping_add(WORD)]
+            .into_iter()
+            .filter(|_| !has_pointer)
+            .find_map(|at| {
+                let pc = self.stack_word(at)?;
+                self.is_frame_behind(pc, at).then_some(Flow::Go(Cursor {
+                    pc,
+                    sp: at.wrapping_add(WORD),
+                    fp: cursor.fp,
+                }))
+            });
+        right_here
+            .or_else(|| self.by_frame_pointer(cursor.fp, cursor.sp))
             .unwrap_or_else(|| self.search(cursor.sp, Failure::NoReturnAddress))
     }
 
@@ -468,11 +504,13 @@ const STUBS_PREFIX: usize = 14;
 const CONTINUATION: usize = usize::from_le_bytes(*b"continua");
 
 /// The beginnings of the names of blobs with adapters and with tables of virtual methods: "I2C/C2I adapters", "vtable chunks",
-/// "MethodHandles adapters" (source: `sharedRuntime.cpp`, `vtableStubs.cpp`, `methodHandles.cpp`).
-const ADAPTERS: [usize; 3] = [
+/// "MethodHandles adapters", and "InlineCacheBuffer", by which calls go while their target changes (source:
+/// `sharedRuntime.cpp`, `vtableStubs.cpp`, `methodHandles.cpp`, `icBuffer.cpp`).
+const ADAPTERS: [usize; 4] = [
     usize::from_le_bytes(*b"I2C/C2I "),
     usize::from_le_bytes(*b"vtable c"),
     usize::from_le_bytes(*b"MethodHa"),
+    usize::from_le_bytes(*b"InlineCa"),
 ];
 
 /// The beginnings of the names of stubs that look for a callee (source: `sharedRuntime.cpp`): resolve_static_call and the like,

@@ -71,6 +71,16 @@ impl Memory {
         unsafe { arch::code::epilogue(pc) }
     }
 
+    pub(super) fn sets_frame_pointer(self, entry: usize) -> bool {
+        // SAFETY: see above.
+        unsafe { arch::code::sets_frame_pointer(entry) }
+    }
+
+    pub(super) fn handler_jump(self, pc: usize) -> Option<arch::code::HandlerJump> {
+        // SAFETY: see above.
+        unsafe { arch::code::handler_jump(pc) }
+    }
+
     pub(super) fn interpreter_exit(self, pc: usize) -> Option<arch::code::InterpreterExit> {
         // SAFETY: see above.
         unsafe { arch::code::interpreter_exit(pc) }
