@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::accuracy::Measured;
 use crate::support::{
     ALL, Jdk, OLD_AND_USUAL, Profile, Program, Run, Running, Signal, at_once, command, folder,
-    is_root, library, on_jdks, on_jdks_at_once, skip,
+    is_root, library, on_jdks, on_jdks_at_once, process_cpu_nanos, skip,
 };
 
 /// A user without rights.
@@ -93,6 +93,15 @@ fn started(program: Program) -> Running {
     let mut running = program.start();
     running.wait_for("begin.cpu_nanos");
     running
+}
+
+/// Lets the program use CPU time for some samples: without any there is no recording.
+fn let_work(pid: u32) {
+    let used = || process_cpu_nanos(pid).expect("it lives");
+    let enough = used() + 100_000_000;
+    while used() < enough {
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Nothing of an attach is in the folder.
@@ -462,6 +471,7 @@ fn root_reaches_every_user_and_others_themselves() {
             let pid = running.pid();
             let file = folder.path().join("x.jfr");
             attach_as(caller, pid, &library(), &to_file(&file)).done();
+            let_work(pid);
             jprof_as(caller, &["detach", &pid.to_string()]).done();
             check_nothing_left(Path::new("/tmp"), pid);
             check_unharmed(running.finish());
@@ -534,6 +544,7 @@ fn check_contained(jdk: &Jdk, program: Program, options: &str) {
     let inside = PathBuf::from(format!("/proc/{pid}/root/tmp"));
     attach_as(None, pid, &copy, &to_file(Path::new("/tmp/inside.jfr"))).done();
     assert_eq!(state(pid), "recording");
+    let_work(pid);
     // Which copy is in there is known, though it has no name any more.
     attach_as(None, pid, &copy, "").refused(&["already", ".libjprof-"]);
     detach(pid).done();
