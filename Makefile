@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 SHELL := /bin/bash
 
-.PHONY: all check test demo bench jdks bindings install
+.PHONY: all check test soak demo bench jdks bindings install
 
 # The agent target/release/libjprof.so and the command target/release/jprof.
 all:
@@ -15,6 +15,10 @@ check:
 # Everything: JDKs, release build, all tests, a summary with every skip and its reason.
 test:
 	scripts/test.sh
+
+# What only time shows: hours. SOAK_MINUTES=30 of storms in each JDK, SOAK_WALKS=10000000 walks from hostile registers.
+soak:
+	scripts/soak.sh
 
 # A program under the agent, a receiver, a flame graph. The receiver stays for an hour; KEEP=0: not, KEEP=1: for good.
 demo:

@@ -16,6 +16,7 @@ mod pressure;
 mod privacy;
 mod reading;
 mod rotation;
+mod soak;
 mod support;
 mod threads;
 mod walker;

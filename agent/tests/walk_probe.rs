@@ -20,7 +20,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use support::{JDKS, build_probe, compile, home, is_missing, java, output};
 
 /// Enough for code of both compilers.
-const ROUNDS: &str = "8000";
+const ROUNDS: &str = "6500";
 /// Where nothing is compiled, or by one compiler only.
 const FEW_ROUNDS: &str = "1000";
 const WALKS: &str = "200000";

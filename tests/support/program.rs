@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::system::{self, Signal, process_cpu_nanos};
 use super::{Jdk, library, root};
 
-/// The programs are asked to run for seconds; a machine that is busy elsewhere takes longer. What takes longer than
+/// Most programs are asked to run for seconds; a machine that is busy elsewhere takes longer. What takes longer than
 /// this hangs.
 const LONGEST_RUN: Duration = Duration::from_secs(120);
 /// How often a running program is looked at. Its CPU clock is noted each time.
@@ -47,6 +47,7 @@ pub(crate) struct Program {
     environment: Vec<(String, OsString)>,
     user: Option<u32>,
     starter: Vec<String>,
+    longest: Duration,
 }
 
 impl Program {
@@ -60,6 +61,7 @@ impl Program {
             environment: Vec::new(),
             user: None,
             starter: Vec::new(),
+            longest: LONGEST_RUN,
         }
     }
 
@@ -91,6 +93,12 @@ impl Program {
     /// By way of another program, which is given the JVM's command line as its last arguments.
     pub(crate) fn by(mut self, starter: &[&str]) -> Program {
         self.starter = starter.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Hung only when it runs longer than this.
+    pub(crate) fn longest(mut self, longest: Duration) -> Program {
+        self.longest = longest;
         self
     }
 
@@ -128,6 +136,7 @@ impl Program {
             stdout,
             stderr,
             began: Instant::now(),
+            longest: self.longest,
             cpu: Vec::new(),
         }
     }
@@ -190,6 +199,7 @@ pub(crate) struct Running {
     stdout: Lines,
     stderr: Lines,
     began: Instant,
+    longest: Duration,
     /// Wall clock and CPU clock, in nanoseconds.
     cpu: Vec<(u64, u64)>,
 }
@@ -249,12 +259,13 @@ impl Running {
     /// Pauses, looks at the clocks and whether the program has ended.
     fn look(&mut self) -> Option<ExitStatus> {
         thread::sleep(LOOK_EVERY);
-        if self.began.elapsed() > LONGEST_RUN {
+        if self.began.elapsed() > self.longest {
             // What it holds shows where it hangs; it ends with this panic's kill.
             self.kill();
             panic!(
-                "{} runs longer than {LONGEST_RUN:?}: {}{}",
+                "{} runs longer than {:?}: {}{}",
                 self.what,
+                self.longest,
                 self.stdout.so_far(),
                 self.stderr.so_far()
             );

@@ -348,7 +348,7 @@ final class StoppingPoints {
     private void suspended() throws InterruptedException {
         Load load = new Load();
         load.start();
-        for (int i = 0; i < rounds / 8; i++) {
+        for (int i = 0; i < rounds / 20; i++) {
             load.judgeSuspended();
             Thread.sleep(1);
         }

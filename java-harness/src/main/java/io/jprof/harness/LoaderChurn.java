@@ -1,9 +1,5 @@
 package io.jprof.harness;
 
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.InputStream;
-
 /**
  * Class loaders that define a class, run it and are dropped, so that classes are unloaded while they are profiled.
  *
@@ -21,14 +17,13 @@ public final class LoaderChurn {
 
     private LoaderChurn() {}
 
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) {
         Run.begin(args, 5);
-        byte[] passenger = classFile(Passenger.class);
         Thread[] threads = new Thread[Run.intArgument(args, 1, 2)];
         int[] loaders = new int[threads.length];
         for (int i = 0; i < threads.length; i++) {
             int index = i;
-            threads[i] = new Thread(() -> loaders[index] = churn(passenger), "loaders-" + i);
+            threads[i] = new Thread(() -> loaders[index] = churn(), "loaders-" + i);
             threads[i].start();
         }
         Run.join(threads);
@@ -44,7 +39,9 @@ public final class LoaderChurn {
         Run.end();
     }
 
-    private static int churn(byte[] classFile) {
+    /** Loads and drops until the run ends; how many loaders there were. */
+    static int churn() {
+        byte[] classFile = ClassFiles.of(Passenger.class);
         int loaders = 0;
         while (Run.goesOn()) {
             new OneClassLoader(classFile).newPassenger().run();
@@ -53,17 +50,6 @@ public final class LoaderChurn {
             }
         }
         return loaders;
-    }
-
-    private static byte[] classFile(Class<?> type) throws IOException {
-        try (InputStream in = type.getResourceAsStream("/" + type.getName().replace('.', '/') + ".class")) {
-            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-            byte[] buffer = new byte[4096];
-            for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                bytes.write(buffer, 0, n);
-            }
-            return bytes.toByteArray();
-        }
     }
 
     /** Defines {@link Passenger} anew, whoever defined it elsewhere. */

@@ -52,7 +52,8 @@ public final class Mix {
         Run.end();
     }
 
-    private static final class Worker extends Thread {
+    /** Does rounds until the run ends. */
+    static final class Worker extends Thread {
         long rounds;
         Exception failure;
 

@@ -11,8 +11,14 @@ public final class ThreadChurn {
 
     public static void main(String[] args) {
         Run.begin(args, 5);
-        Thread[] batch = new Thread[Run.intArgument(args, 1, 4)];
-        long workNanos = Run.intArgument(args, 2, 200) * 1_000L;
+        int started = churn(Run.intArgument(args, 1, 4), Run.intArgument(args, 2, 200) * 1_000L);
+        Truth.print("threads", started);
+        Run.end();
+    }
+
+    /** Starts and joins until the run ends; how many threads there were. */
+    static int churn(int atOnce, long workNanos) {
+        Thread[] batch = new Thread[atOnce];
         int started = 0;
         while (Run.goesOn()) {
             for (int i = 0; i < batch.length; i++) {
@@ -21,7 +27,6 @@ public final class ThreadChurn {
             }
             Run.join(batch);
         }
-        Truth.print("threads", started);
-        Run.end();
+        return started;
     }
 }

@@ -1,0 +1,17 @@
+#!/bin/bash
+# What only time shows: ten million walks from hostile registers in each JDK, then storms under the agent at 100 us for
+# $SOAK_MINUTES (30) minutes in each JDK: no crash, no hang, flat memory, readable recordings.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
+need_linker || exit 1
+scripts/fetch-jdks.sh jdks || exit 1
+scripts/build.sh || exit 1
+export LC_ALL=C.UTF-8
+
+status=0
+JPROF_WALKS=${SOAK_WALKS:-10000000} \
+  cargo test --release -p jprof-agent --test walk_probe -- hostile --test-threads 1 || status=1
+JPROF_SOAK_MINUTES=${SOAK_MINUTES:-30} \
+  cargo test --release --test end_to_end -- --nocapture soak || status=1
+exit "$status"

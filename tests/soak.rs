@@ -1,0 +1,173 @@
+//! Everything that takes code and classes away from under a walk, at once and for long: loaders that come and go,
+//! redefinition, deoptimisation, threads that live for a moment, a code cache that is flushed all the time.
+//!
+//! Here it runs for seconds; `make soak` sets `$JPROF_SOAK_MINUTES`, the minutes for each JDK, and then memory is judged, too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::{ALL, Jdk, Program, command, folder, on_jdks};
+
+/// Seconds of each run when no minutes are asked for.
+const SECONDS: u64 = 5;
+/// How much longer a run may take on a busy machine before it counts as hung.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The part of a run in which memory grows to what it needs.
+const WARM_UP: f64 = 0.2;
+/// The least number of looks, a second apart, by which memory can be judged.
+const ENOUGH_LOOKS: usize = 120;
+/// Growth of the resident memory from the first third after the warm-up to the last, in MiB. The JVM's own, with these programs
+/// and without an agent, is up to half of it.
+const MOST_GROWTH_MIB: f64 = 24.0;
+
+/// Recordings that are kept while it runs.
+const KEPT: usize = 2;
+
+/// The least that JVMs take: they never have room for all that should be compiled.
+const SMALL_CODE_CACHE: &[&str] = &[
+    "-XX:ReservedCodeCacheSize=2496k",
+    "-XX:+UseCodeCacheFlushing",
+];
+
+#[test]
+fn soak_storms_at_100_us() {
+    let seconds = std::env::var("JPROF_SOAK_MINUTES").map_or(SECONDS, |minutes| {
+        let minutes: u64 = minutes.parse().expect("JPROF_SOAK_MINUTES is a number");
+        minutes * 60 / 2
+    });
+    on_jdks("soak", ALL, |jdk| {
+        for options in [&[], SMALL_CODE_CACHE] {
+            soak(jdk, options, seconds);
+        }
+    });
+}
+
+fn soak(jdk: &Jdk, options: &[&str], seconds: u64) {
+    let folder = folder();
+    let agent = redefining_agent(jdk, folder.path());
+    let mut program = Program::new(jdk, "Storms", &[&seconds.to_string()])
+        .longest(Duration::from_secs(seconds) + PATIENCE)
+        .agent(&format!(
+            "url=none,dialect=datakit,interval=100us,period=20s,file={}/%n.jfr",
+            folder.path().display()
+        ))
+        .jvm(format!("-javaagent:{}", agent.display()))
+        .jvm(format!("-XX:ErrorFile={}/hs_err", folder.path().display()))
+        // All of the heap is resident from the start on, so that it is no part of what grows.
+        .jvm("-Xms128m")
+        .jvm("-Xmx128m")
+        .jvm("-XX:+AlwaysPreTouch");
+    for option in options {
+        program = program.jvm(option);
+    }
+    let mut memory = Vec::new();
+    let mut next_look = Instant::now();
+    let run = program.start().finish_watched(|pid| {
+        if Instant::now() >= next_look {
+            next_look += Duration::from_secs(1);
+            memory.extend(resident_mib(pid));
+            drop_old(folder.path());
+        }
+    });
+    assert!(
+        !folder.path().join("hs_err").exists(),
+        "the JVM has written an error file: {}",
+        run.stdout
+    );
+    let run = run.expect_success();
+    for what in ["loaders", "storms", "threads", "rounds", "redefinitions"] {
+        assert!(run.truth(what) > 0, "no {what}: {}", run.stdout);
+    }
+    let recordings = recordings(folder.path());
+    assert!(!recordings.is_empty(), "no recording: {}", run.stderr);
+    for recording in &recordings {
+        check_readable(recording);
+    }
+    eprintln!(
+        "JDK {}, {options:?}: {} loaders, {} storms, {} threads, {} redefinitions",
+        jdk.version,
+        run.truth("loaders"),
+        run.truth("storms"),
+        run.truth("threads"),
+        run.truth("redefinitions")
+    );
+    check_memory(&memory);
+}
+
+/// A jar that lets the program redefine classes; the class that it names is on the class path.
+fn redefining_agent(jdk: &Jdk, folder: &Path) -> PathBuf {
+    let manifest = folder.join("manifest");
+    let text = "Premain-Class: io.jprof.harness.Redefinitions\nCan-Redefine-Classes: true\n";
+    fs::write(&manifest, text).expect("the folder is writable");
+    let jar = folder.join("redefining.jar");
+    let mut tool = Command::new(jdk.tool("jar"));
+    let status = tool.arg("cfm").args([&jar, &manifest]).status();
+    assert!(status.expect("jar runs").success(), "{tool:?}");
+    jar
+}
+
+/// The recordings, oldest first.
+fn recordings(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jfr"))
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+fn drop_old(folder: &Path) {
+    let found = recordings(folder);
+    for path in found.iter().take(found.len().saturating_sub(KEPT)) {
+        fs::remove_file(path).expect("a recording is ours");
+    }
+}
+
+fn check_readable(recording: &Path) {
+    let output = Command::new(command())
+        .arg("metrics")
+        .arg(recording)
+        .output();
+    let output = output.expect("jprof runs");
+    assert!(
+        output.status.success(),
+        "{} is not readable: {}",
+        recording.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// `VmRSS` of a process; none once it ends.
+fn resident_mib(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+/// Memory is as large at the end as it was when all had warmed up.
+fn check_memory(looks: &[f64]) {
+    let warm = &looks[(looks.len() as f64 * WARM_UP) as usize..];
+    let third = warm.len() / 3;
+    let (first, last) = (median(&warm[..third]), median(&warm[warm.len() - third..]));
+    eprintln!("  resident: {first:.1} MiB after the warm-up, {last:.1} MiB at the end");
+    if looks.len() >= ENOUGH_LOOKS {
+        assert!(
+            last - first <= MOST_GROWTH_MIB,
+            "memory grows from {first:.1} to {last:.1} MiB"
+        );
+    }
+}
+
+fn median(looks: &[f64]) -> f64 {
+    let mut sorted = looks.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+}
