@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 /// Loads libjprof.so into the JVM, as -agentpath does at a start. No JDK is needed. Run it as the JVM's own user or as
 /// root; JVMs in containers are reached from outside. A relative `file` in OPTIONS is one in the JVM's working directory.
 #[derive(clap::Args)]
+#[command(override_usage = "jprof attach [--library FILE] [--timeout TIME] <PID> [OPTIONS]")]
 #[command(after_help = "\
 Examples:
   jprof attach 4242
