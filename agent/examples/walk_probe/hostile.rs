@@ -28,6 +28,9 @@ const THREAD_WORDS: usize = 1024;
 /// Sets of true registers that are kept.
 const KEPT: usize = 1024;
 
+/// The code that a JVM has made lies within so many bytes.
+const CODE_BYTES: usize = 1 << 26;
+
 /// Sets between two signals.
 const PER_SIGNAL: usize = 64;
 /// Sets until the copied stack is another one.
@@ -36,7 +39,7 @@ const PER_COPY: usize = 256;
 const PER_LOOK: usize = 32 * 1024;
 
 /// CPU time that no walk may take. The longest ones are those through a megabyte of made-up stubs.
-const LONGEST_NANOS: u64 = 250_000_000;
+const LONGEST_NANOS: u64 = 100_000_000;
 
 /// Walks until there were so many, those in signals included.
 pub(crate) fn run(env: *mut JNIEnv, class: jclass, sets: usize, seed: u64) -> bool {
@@ -100,6 +103,8 @@ struct Attacker {
     true_ones: Vec<Registers>,
     /// Return addresses, frame pointers and all else that true stacks hold.
     true_words: Vec<usize>,
+    /// Those of them that are addresses of code.
+    code_words: Vec<usize>,
     /// A thread and its stack, made up.
     made_thread: Vec<usize>,
     made_stack: Vec<usize>,
@@ -127,6 +132,7 @@ impl Attacker {
             next_other: 0,
             true_ones: vec![Registers::default()],
             true_words: vec![0],
+            code_words: vec![0],
             made_thread: vec![0; THREAD_WORDS],
             made_stack: vec![0; STACK_WORDS],
             copied: None,
@@ -176,13 +182,20 @@ impl Attacker {
             for (place, &word) in self.made_stack.iter_mut().zip(words) {
                 *place = moved(word);
             }
+            let words = copy.words.iter().take(copy.used).copied();
             self.true_words.clear();
-            self.true_words.extend(
-                copy.words
+            // There is always one to choose.
+            self.true_words.push(copy.registers.pc);
+            self.true_words.extend(words.clone());
+            let heaps = self.probe.walker.layout().code.heaps;
+            let is_code = |word: &usize| {
+                heaps
                     .iter()
-                    .take(copy.used)
-                    .filter(|&&word| word > 4096),
-            );
+                    .any(|heap| (heap.low..heap.low + CODE_BYTES).contains(word))
+            };
+            self.code_words.extend(words.filter(is_code));
+            let excess = self.code_words.len().saturating_sub(KEPT);
+            self.code_words.drain(..excess);
             let registers = from_array(to_array(copy.registers).map(moved));
             self.copied = Some(registers);
             self.set_stack(copy.used);
@@ -294,7 +307,7 @@ impl Attacker {
         let Some(registers) = self.copied else {
             return self.words();
         };
-        let words = self.true_words.len().max(1);
+        let words = self.true_words.len();
         for _ in 0..self.random.below(4) {
             let at = self.random.below(words);
             self.made_stack[at] = self.some_word(words);
@@ -312,9 +325,12 @@ impl Attacker {
         }
     }
 
-    /// In a megabyte of few words, which lead from one to the other.
+    /// In a megabyte of few words, which lead from one to the other: return addresses mostly.
     fn in_filled(&mut self) -> Set {
-        let choices = [(); 4].map(|()| self.some_word(STACK_WORDS));
+        let mut choices = [(); 4].map(|()| self.some_word(STACK_WORDS));
+        for choice in &mut choices[..2] {
+            *choice = self.random.one_of(&self.code_words);
+        }
         let count = 1 + self.random.below(choices.len());
         for at in 0..STACK_WORDS {
             self.made_stack[at] = choices[self.random.below(count)];
@@ -323,12 +339,12 @@ impl Attacker {
         self.set_stack(STACK_WORDS);
         self.set_anchor([stack, choices[0], stack + 64]);
         // What lay there is gone.
-        let true_one = self.random.one_of(&self.true_ones);
         self.copied = None;
+        let true_one = self.random.one_of(&self.true_ones);
         Set {
             java_thread: self.made_thread.as_ptr() as usize,
             registers: Registers {
-                pc: self.random.one_of(&[true_one.pc, choices[0], 0]),
+                pc: self.random.one_of(&[true_one.pc, choices[1], 0]),
                 sp: stack,
                 fp: stack + self.random.below(STACK_WORDS) * WORD,
                 ..true_one
