@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const WARM_UP: f64 = 0.2;
 /// The least number of looks, a second apart, by which memory can be judged.
 const ENOUGH_LOOKS: usize = 120;
-/// Growth of the resident memory from the first third after the warm-up to the last, in MiB. The JVM's own, with these programs
-/// and without an agent, is up to half of it.
-const MOST_GROWTH_MIB: f64 = 24.0;
+/// Growth of the resident memory from the first third after the warm-up to the last, in MiB. A JVM without an agent grows, too:
+/// JDK 17 by 15 MiB in a run of 400 s.
+const MOST_GROWTH_MIB: f64 = 32.0;
 
 /// Recordings that are kept while it runs.
 const KEPT: usize = 2;
