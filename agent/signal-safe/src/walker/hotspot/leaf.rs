@@ -364,7 +364,9 @@ impl Walk<'_> {
         self.unpacking = self.is_named(blob, DEOPTIMIZATION) || self.is_named(blob, UNCOMMON_TRAP);
         if self.frame_words(blob) > 0
             && let Flow::Go(caller) = self.leave_whole_frame(blob, cursor.sp)
-            && (self.is_return_address(caller.pc) || self.is_return_barrier(caller.pc))
+            && (self.is_return_address(caller.pc)
+                || self.is_return_barrier(caller.pc)
+                || self.is_in_method(caller.pc))
         {
             return Flow::Go(caller);
         }
@@ -384,6 +386,12 @@ impl Walk<'_> {
         right_here
             .or_else(|| self.by_frame_pointer(cursor.fp, cursor.sp))
             .unwrap_or_else(|| self.search(cursor.sp, Failure::NoReturnAddress))
+    }
+
+    /// Whether an address lies in a compiled method. A safepoint's poll has called nothing, and goes on where it was.
+    fn is_in_method(&self, pc: usize) -> bool {
+        self.blob_of(pc)
+            .is_some_and(|blob| blob.kind == Kind::Compiled && pc > blob.code)
     }
 
     /// Native code has called Java through the foreign function interface (`upcallLinker.cpp`).
