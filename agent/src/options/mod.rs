@@ -104,7 +104,7 @@ impl Default for Options {
             interval: Duration::from_millis(10),
             event_period: None,
             dialect: Dialect::DataKit,
-            walker: Walker::Vm,
+            walker: Walker::Agct,
             stack_depth: 2048,
             names: Names::Readable,
             spool: None,
