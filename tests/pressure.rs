@@ -32,7 +32,7 @@ fn the_application_gets_on_at_any_interval_with_stacks_2000_deep() {
                 let folder = folder();
                 let file = folder.path().join("all.jfr");
                 let options = format!(
-                    "url=none,interval={interval},event={engine},file={}",
+                    "url=none,walker=vm,interval={interval},event={engine},file={}",
                     file.display()
                 );
                 let gets_on = (1..=ATTEMPTS).any(|attempt| {
