@@ -68,10 +68,12 @@ impl Stripe {
     #[inline]
     #[must_use]
     pub fn try_lock(&self) -> Option<Held<'_>> {
-        self.locked
+        let taken = self
+            .locked
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then_some(Held { stripe: self })
+            .is_ok();
+        // Made only when it was taken: one that is made and dropped would open the lock of who has it.
+        taken.then(|| Held { stripe: self })
     }
 }
 
@@ -140,4 +142,42 @@ pub fn take(stripes: &[Stripe], tid: u32) -> Option<Held<'_>> {
         let place = first.wrapping_add(offset).checked_rem(count)?;
         stripes.get(place)?.try_lock()
     })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    fn stripe() -> Stripe {
+        let words: Vec<_> = (0..4).map(|_| crate::sync::Word::new(0)).collect();
+        let ring = Ring::new(Box::leak(words.into_boxed_slice())).expect("a power of two");
+        Stripe::new(
+            ring,
+            Box::leak(Box::new(UnsafeCell::new([]))),
+            Box::leak(Box::new(UnsafeCell::new([]))),
+        )
+    }
+
+    #[test]
+    fn who_does_not_get_it_leaves_it_to_who_has_it() {
+        let stripe = stripe();
+        let held = stripe.try_lock().expect("free");
+        for _ in 0..3 {
+            assert!(stripe.try_lock().is_none());
+            assert!(stripe.is_locked());
+        }
+        drop(held);
+        assert!(!stripe.is_locked());
+        assert!(stripe.try_lock().is_some());
+    }
+
+    #[test]
+    fn a_thread_gets_one_of_three_and_no_fourth() {
+        let stripes: Vec<Stripe> = (0..4).map(|_| stripe()).collect();
+        let held: Vec<_> = (0..4).map_while(|_| take(&stripes, 7)).collect();
+        assert_eq!(held.len(), 3);
+        assert!(take(&stripes, 7).is_none());
+    }
 }
