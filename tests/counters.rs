@@ -56,7 +56,6 @@ fn print(profile: &Profile) {
 }
 
 #[test]
-#[ignore = "known defect: with many more busy threads than processors a stripe was seen to have two writers; issue 10"]
 fn ticks_are_samples_and_named_drops_with_64_busy_threads() {
     let test = "counters of 64 busy threads";
     on_jdks(test, ALL, |jdk| {
