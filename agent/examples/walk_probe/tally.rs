@@ -91,7 +91,7 @@ pub(crate) unsafe fn walk(
     let outcome = unsafe { walker.walk_from(java_thread, registers, room) };
     let nanos = cpu_nanos() - before;
     TALLY.count(origin, &outcome, nanos, room.frames);
-    let used = room.frames.len().min(outcome.frames + 1);
+    let used = room.frames.len().min(outcome.frames + 2);
     room.frames[..used].fill(NO_FRAME);
     outcome
 }
@@ -115,8 +115,10 @@ impl Tally {
         line.longest_nanos.fetch_max(nanos, Relaxed);
         self.total.fetch_add(1, Relaxed);
         let most = frames.len().saturating_sub(1);
+        // A cut stack fills its room but for the frame that names what is outside.
+        let full = most.saturating_sub(usize::from(outcome.outside));
         let is_sound = outcome.frames <= most
-            && (!outcome.truncated || (outcome.frames == most && outcome.failure == Failure::None))
+            && (!outcome.truncated || (outcome.frames == full && outcome.failure == Failure::None))
             && !frames[..outcome.frames.min(most)].contains(&NO_FRAME);
         self.out_of_bounds.fetch_add(u64::from(!is_sound), Relaxed);
     }

@@ -104,7 +104,7 @@ impl Default for Options {
             interval: Duration::from_millis(10),
             event_period: None,
             dialect: Dialect::DataKit,
-            walker: Walker::Agct,
+            walker: Walker::Vm,
             stack_depth: 2048,
             names: Names::Readable,
             spool: None,

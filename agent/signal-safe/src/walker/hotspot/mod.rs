@@ -125,7 +125,9 @@ impl HotspotWalker {
         // SAFETY: `run_walk` takes a walk, which outlives the call and needs no drop.
         match unsafe { guard::run(run_walk, (&raw mut walk).cast()) } {
             Ok(()) | Err(Broken::Fault) => {
-                let kept = walk.count.min(most.saturating_sub(1));
+                // The frame that names what is outside is one of those that are kept.
+                let kept = most.saturating_sub(1 + usize::from(walk.outside));
+                let kept = walk.count.min(kept);
                 let truncated = walk.count > kept || walk.is_full;
                 let outcome = Outcome {
                     frames: kept,

@@ -81,7 +81,7 @@ pub(super) struct Walk<'a> {
 }
 
 /// Steps of a walk that are not bounded by its frames: words searched, hops over the segment map, loads that were tried. Each
-/// takes some nanoseconds, so a walk takes a millisecond at most.
+/// takes some ten nanoseconds, caches being cold, so the longest walks take a few milliseconds; ordinary ones need a hundred.
 pub(super) const BUDGET: u32 = 50_000;
 
 impl Walk<'_> {
