@@ -10,13 +10,14 @@
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
 use crate::arch;
 use crate::arch::guarded_call::{self, WayBack};
 use crate::arch::tried_load;
+use crate::previous::PreviousHandler;
 
 /// Walks at one time: more than there are stripes.
 const SLOTS: usize = 128;
@@ -52,20 +53,26 @@ static PASSING: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
 
 struct Previous {
     address: AtomicUsize,
-    takes_info: AtomicUsize,
+    takes_info: AtomicBool,
 }
 
 impl Previous {
     const fn new() -> Self {
         Self {
             address: AtomicUsize::new(libc::SIG_DFL),
-            takes_info: AtomicUsize::new(0),
+            takes_info: AtomicBool::new(false),
+        }
+    }
+
+    fn get(&self) -> PreviousHandler {
+        PreviousHandler {
+            address: self.address.load(Ordering::Acquire),
+            takes_info: self.takes_info.load(Ordering::Acquire),
         }
     }
 
     fn set(&self, address: usize, takes_info: bool) {
-        self.takes_info
-            .store(usize::from(takes_info), Ordering::Release);
+        self.takes_info.store(takes_info, Ordering::Release);
         self.address.store(address, Ordering::Release);
     }
 }
@@ -215,27 +222,17 @@ unsafe fn call(
     info: *mut libc::siginfo_t,
     ucontext: *mut c_void,
 ) {
-    let address = previous.address.load(Ordering::Acquire);
-    if address == libc::SIG_DFL || address == libc::SIG_IGN {
-        // The fault happens again when the handler returns, and meets what would have met it without us.
-        // SAFETY: signal-safety(7) lists sigaction; the structure is a plain default.
-        unsafe {
+    let previous = previous.get();
+    // SAFETY: the handler is as sigaction gave it, the arguments go on unchanged. signal-safety(7) lists sigaction; the
+    // structure is a plain default.
+    unsafe {
+        if previous.is_function() {
+            previous.call(signal, info, ucontext);
+        } else {
+            // The fault happens again when the handler returns, and meets what would have met it without us.
             let mut default: libc::sigaction = core::mem::zeroed();
             default.sa_sigaction = libc::SIG_DFL;
             libc::sigaction(signal, &raw const default, core::ptr::null_mut());
-        }
-        return;
-    }
-    let address = address as *const c_void;
-    // SAFETY: sigaction gave this address as a handler of this kind; the arguments go on unchanged.
-    unsafe {
-        if previous.takes_info.load(Ordering::Acquire) != 0 {
-            let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
-                core::mem::transmute(address);
-            handler(signal, info, ucontext);
-        } else {
-            let handler: extern "C" fn(c_int) = core::mem::transmute(address);
-            handler(signal);
         }
     }
 }

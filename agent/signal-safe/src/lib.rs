@@ -26,6 +26,7 @@ pub mod clock;
 pub mod counters;
 #[cfg(target_arch = "x86_64")]
 pub mod guard;
+pub mod previous;
 pub mod record;
 pub mod ring;
 pub mod stripes;

@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crossbeam_utils::CachePadded;
 
 use crate::counters::{Counter, Counters};
+use crate::previous::PreviousHandler;
 use crate::record::{self, RecordHead, RecordKind};
 use crate::ring::Ring;
 use crate::stripes::{self, Held, Stripe};
@@ -33,15 +34,6 @@ const PERF_EVENT_IOC_PERIOD: libc::c_ulong = 0x4008_2404;
 #[must_use]
 pub const fn shortest_period_nanos(handler_nanos: u64) -> u64 {
     (handler_nanos.saturating_add(TICK_OVERHEAD_NANOS)).saturating_mul(2)
-}
-
-/// The handler that had the signal before.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PreviousHandler {
-    /// `sa_sigaction`.
-    pub address: usize,
-    /// Whether it takes three arguments (`SA_SIGINFO`).
-    pub takes_info: bool,
 }
 
 /// All that a tick needs.
@@ -124,26 +116,6 @@ pub unsafe extern "C" fn on_signal(
     sampler.in_flight.fetch_sub(1, Ordering::SeqCst);
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
-}
-
-impl PreviousHandler {
-    unsafe fn call(self, signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {
-        if self.address == libc::SIG_DFL || self.address == libc::SIG_IGN {
-            return;
-        }
-        let address = self.address as *const c_void;
-        // SAFETY: sigaction gave this address as a handler of this kind.
-        unsafe {
-            if self.takes_info {
-                let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
-                    core::mem::transmute(address);
-                handler(signal, info, ucontext);
-            } else {
-                let handler: extern "C" fn(c_int) = core::mem::transmute(address);
-                handler(signal);
-            }
-        }
-    }
 }
 
 /// The part of `siginfo_t` that SIGIO-style signals fill (`_sigpoll` in the kernel's

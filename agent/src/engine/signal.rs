@@ -9,7 +9,8 @@ use std::io;
 use std::mem;
 use std::ptr;
 
-use jprof_signal_safe::tick::{self, PreviousHandler};
+use jprof_signal_safe::previous::PreviousHandler;
+use jprof_signal_safe::tick;
 
 /// The signal of profiling timers. The JVM uses it for nothing.
 pub const TICK_SIGNAL: libc::c_int = libc::SIGPROF;

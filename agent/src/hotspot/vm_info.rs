@@ -133,7 +133,7 @@ impl Source<'_> {
 /// Splits `/proc/self/cmdline` into the JVM's options and the program with its arguments, as the launcher `java` does.
 fn split_command_line(command_line: &[u8]) -> (String, String) {
     /// Options whose value is the next word.
-    const WITH_VALUE: [&str; 13] = [
+    const WITH_VALUE: [&str; 14] = [
         "-cp",
         "-classpath",
         "--class-path",
@@ -146,6 +146,7 @@ fn split_command_line(command_line: &[u8]) -> (String, String) {
         "--add-opens",
         "--limit-modules",
         "--patch-module",
+        "--enable-native-access",
         "--source",
     ];
     let text = String::from_utf8_lossy(command_line);

@@ -11,8 +11,8 @@ use std::thread;
 
 use crossbeam::utils::CachePadded;
 use jprof_signal_safe::counters::Counters;
+use jprof_signal_safe::previous::PreviousHandler;
 use jprof_signal_safe::threads::{ThreadSlot, ThreadTable};
-use jprof_signal_safe::tick::PreviousHandler;
 use jprof_signal_safe::walker::{Failure, Outcome, Room, Walker};
 
 use super::*;

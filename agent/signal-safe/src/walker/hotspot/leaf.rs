@@ -478,7 +478,7 @@ impl Walk<'_> {
 
     /// In the VM, in a native method, in the kernel: the anchor says where Java was left.
     fn interrupted_outside(&mut self) -> Flow {
-        self.outside = true;
+        self.note_outside();
         if let Some(flow) = self.by_anchor() {
             return flow;
         }

@@ -146,6 +146,12 @@ impl Walk<'_> {
         left > 0
     }
 
+    /// The thread was not in Java code.
+    pub(super) fn note_outside(&mut self) {
+        // SAFETY: a field of ours; volatile as the head says.
+        unsafe { ptr::write_volatile(&raw mut self.outside, true) };
+    }
+
     fn finish(&mut self, failure: Failure) {
         let failure = if self.budget.get() == 0 && failure != Failure::None {
             Failure::TooLong
