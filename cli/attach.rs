@@ -20,6 +20,7 @@ Examples:
   jprof attach 4242
   jprof attach 4242 service=shop,env=prod
   jprof attach 4242 url=none,file=/tmp/shop.jfr
+  jprof attach 4242 interval=1ms          changes the options of a recording that runs
   jprof detach 4242")]
 pub(crate) struct Args {
     /// The JVM's process id, as `jprof list` shows it
@@ -78,10 +79,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     };
     let deadline = args.limit.start()?;
     let attached = attach(args.pid, &library, &args.options, &deadline)?;
-    let state = if attached.recording {
-        "records"
-    } else {
-        "does not record"
+    let state = match (attached.recording, attached.was_recording) {
+        (true, true) => "records on with these options",
+        (true, false) => "records",
+        (false, _) => "does not record",
     };
     println!("jprof is in the JVM {} and {state}", args.pid);
     Ok(())

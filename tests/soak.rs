@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{ALL, Jdk, Program, command, folder, on_jdks};
+use crate::support::{ALL, Jdk, Program, command, folder, on_jdks, resident_mib};
 
 /// Seconds of each run when no minutes are asked for.
 const SECONDS: u64 = 5;
@@ -140,16 +140,6 @@ fn check_readable(recording: &Path) {
         recording.display(),
         String::from_utf8_lossy(&output.stderr)
     );
-}
-
-/// `VmRSS` of a process; none once it ends.
-fn resident_mib(pid: u32) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib / 1024.0)
 }
 
 /// Memory is as large at the end as it was when all had warmed up.

@@ -48,16 +48,8 @@ pub unsafe extern "C" fn Agent_OnAttach(
     options: *mut c_char,
     _: *mut c_void,
 ) -> jint {
-    catching(|| {
-        // SAFETY: the JVM's own arguments, on its attach listener thread.
-        unsafe {
-            let code = lifecycle::load(vm, options, true);
-            if code == jni_sys::JNI_OK {
-                lifecycle::start_attached(vm);
-            }
-            code
-        }
-    })
+    // SAFETY: the JVM's own arguments, on its attach listener's thread.
+    catching(|| unsafe { lifecycle::load(vm, options, true) })
 }
 
 /// The JVM ends. Usually VMDeath came first and nothing is left to do.

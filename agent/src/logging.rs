@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -14,7 +14,14 @@ struct Sink {
     level: LevelFilter,
 }
 
-/// Installs the log. A file that cannot be opened leaves standard error, and the first line says so.
+/// Where lines go at present; none before the first load.
+static SINK: RwLock<Option<Sink>> = RwLock::new(None);
+
+/// What the crate `log` knows: it takes one for good.
+struct Lines;
+
+/// Installs the log, in place of an earlier one. A file that cannot be opened leaves standard error, and the first line says
+/// so.
 pub(crate) fn install(target: &LogTarget, level: LevelFilter) {
     let (file, problem) = match target {
         LogTarget::File(path) => match OpenOptions::new().create(true).append(true).open(path) {
@@ -29,30 +36,43 @@ pub(crate) fn install(target: &LogTarget, level: LevelFilter) {
         },
         LogTarget::Stderr | LogTarget::Stdout => (None, None),
     };
-    let sink = Sink {
+    *SINK.write().unwrap_or_else(PoisonError::into_inner) = Some(Sink {
         file,
         to_stdout: *target == LogTarget::Stdout,
         level,
-    };
-    // A second load finds the log installed by the first one: it stays.
-    if log::set_boxed_logger(Box::new(sink)).is_ok() {
-        log::set_max_level(level);
-    }
+    });
+    // A second load finds the one installed by the first.
+    let _ = log::set_logger(&Lines);
+    log::set_max_level(level);
     if let Some(problem) = problem {
         log::warn!("{problem}");
     }
 }
 
-impl Log for Sink {
+impl Log for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Other crates' chatter is of no use to the application's users.
-        metadata.level() <= self.level && is_ours(metadata.target())
+        is_ours(metadata.target())
+            && SINK
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .as_ref()
+                .is_some_and(|sink| metadata.level() <= sink.level)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.enabled(record.metadata()) {
-            return;
+        let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(sink) = sink.as_ref() else { return };
+        if record.level() <= sink.level && is_ours(record.target()) {
+            sink.write(record);
         }
+    }
+
+    fn flush(&self) {}
+}
+
+impl Sink {
+    fn write(&self, record: &Record<'_>) {
         let mark = match record.level() {
             Level::Error => "error: ",
             Level::Warn => "warning: ",
@@ -70,8 +90,6 @@ impl Log for Sink {
             None => io::stderr().lock().write_all(line.as_bytes()),
         };
     }
-
-    fn flush(&self) {}
 }
 
 fn is_ours(target: &str) -> bool {

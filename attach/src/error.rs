@@ -154,19 +154,16 @@ pub enum AttachError {
         /// The JVM's words, often the loader's.
         reason: String,
     },
-    /// The agent is there already, and does not take the options.
+    /// The agent is there already, and did not take the options.
     #[error(
-        "jprof is in the JVM {pid} already ({}) and changes nothing: its options hold until the JVM is started anew{}",
-        library.display(),
-        if *.recording { "; `jprof detach` ends the recording" } else { ", and so does its stop" }
+        "jprof is in the JVM {pid} already ({}) and did not take the options: its reason stands on the JVM's standard error",
+        library.display()
     )]
-    AlreadyLoaded {
+    OptionsRefused {
         /// The JVM's id.
         pid: u32,
         /// The library that is in it.
         library: PathBuf,
-        /// Whether it records.
-        recording: bool,
     },
     /// The agent was loaded and returned an error.
     #[error(

@@ -30,6 +30,8 @@ pub struct Attached {
     pub library: PathBuf,
     /// Whether the agent records now.
     pub recording: bool,
+    /// Whether it did so before: then these are its options from now on, as far as they are given.
+    pub was_recording: bool,
 }
 
 /// What [`detach`] did.
@@ -41,7 +43,8 @@ pub struct Detached {
 }
 
 /// Loads the agent into a running JVM with these options, or hands them to the agent that is there already: then its own
-/// library is used, not `library`, of which a second copy would be a second profiler.
+/// library is used, not `library`, of which a second copy would be a second profiler. A recording that runs is sealed, and
+/// another goes on with the options that are given now over those that it had.
 ///
 /// # Errors
 /// Each variant of [`AttachError`] but [`AttachError::NothingToDetach`] and [`AttachError::StillRecording`].
@@ -67,16 +70,13 @@ pub fn attach(
     let has_to_record = starts_a_recording(options);
     let recording = wait_for_recording(&target, has_to_record, deadline)?;
     match (code, &target.jprof) {
-        (0, _) if recording || !has_to_record => Ok(Attached {
+        (0, jprof) if recording || !has_to_record => Ok(Attached {
             library: path,
             recording,
+            was_recording: jprof.as_ref().is_some_and(|jprof| jprof.recording),
         }),
         (0, _) => Err(AttachError::Idle { pid }),
-        (_, Some(_)) => Err(AttachError::AlreadyLoaded {
-            pid,
-            library: path,
-            recording,
-        }),
+        (_, Some(_)) => Err(AttachError::OptionsRefused { pid, library: path }),
         (code, None) => Err(AttachError::AgentRefused { pid, code }),
     }
 }

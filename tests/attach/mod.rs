@@ -1,5 +1,6 @@
 //! `jprof attach` and its like, at JVMs in every state: it loads the agent or says why not, and harms nobody.
 
+mod again;
 mod reach;
 mod states;
 
@@ -170,13 +171,10 @@ fn a_jvm_that_runs_is_profiled_until_it_is_detached() {
                 detach(pid).refused(&["there is nothing to detach"]);
                 attach(pid, &options).done();
                 assert_eq!(state(pid), "recording");
-                attach(pid, "interval=1ms").refused(&["is in the JVM", "already"]);
-                assert_eq!(state(pid), "recording");
                 thread::sleep(Duration::from_millis(1200));
                 detach(pid).done();
                 assert_eq!(state(pid), "loaded");
                 let sealed = fs::read(file).expect("a recording");
-                attach(pid, &options).refused(&["already", "until the JVM is started anew"]);
                 detach(pid).done();
                 send(pid, Signal::Term);
                 sealed

@@ -4,6 +4,7 @@
 //! Plain system calls with arguments made here.
 #![allow(unsafe_code)]
 
+use std::fs;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -65,4 +66,14 @@ pub(crate) fn shrink_queue(listener: &TcpListener) {
     // SAFETY: listen(2) on an own, open descriptor; a second call changes the queue's length.
     let result = unsafe { libc::listen(listener.as_raw_fd(), 0) };
     assert_eq!(result, 0, "listen: {}", std::io::Error::last_os_error());
+}
+
+/// `VmRSS` of a process; none once it ends.
+pub(crate) fn resident_mib(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib / 1024.0)
 }

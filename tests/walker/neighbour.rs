@@ -124,6 +124,9 @@ fn said(run: &Run) -> Vec<&str> {
             || line.starts_with("*** Expected: ")
             || (line.starts_with("SIG") && line.contains("flags="))
     };
-    let lines = run.other_lines().into_iter();
-    lines.filter(|line| !is_note(line)).collect()
+    let mut lines = run.other_lines();
+    lines.retain(|line| !is_note(line));
+    // Several threads of the JVM print them.
+    lines.sort_unstable();
+    lines
 }

@@ -10,14 +10,14 @@
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
 use crate::arch;
 use crate::arch::guarded_call::{self, WayBack};
 use crate::arch::tried_load;
-use crate::previous::PreviousHandler;
+use crate::previous::Chain;
 
 /// Walks at one time: more than there are stripes.
 const SLOTS: usize = 128;
@@ -42,40 +42,7 @@ static CODE_START: AtomicUsize = AtomicUsize::new(0);
 static CODE_END: AtomicUsize = AtomicUsize::new(0);
 
 /// The handlers that were there before: of SIGSEGV, then of SIGBUS.
-static PREVIOUS: [Previous; 2] = [const { Previous::new() }; 2];
-
-/// The handlers that were there at the very first, the JVM's. Others may have come between since; they may call ours in turn,
-/// as what they have found.
-static FIRST: [Previous; 2] = [const { Previous::new() }; 2];
-
-/// The contexts of the faults that are being passed on to such others.
-static PASSING: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
-
-struct Previous {
-    address: AtomicUsize,
-    takes_info: AtomicBool,
-}
-
-impl Previous {
-    const fn new() -> Self {
-        Self {
-            address: AtomicUsize::new(libc::SIG_DFL),
-            takes_info: AtomicBool::new(false),
-        }
-    }
-
-    fn get(&self) -> PreviousHandler {
-        PreviousHandler {
-            address: self.address.load(Ordering::Acquire),
-            takes_info: self.takes_info.load(Ordering::Acquire),
-        }
-    }
-
-    fn set(&self, address: usize, takes_info: bool) {
-        self.takes_info.store(takes_info, Ordering::Release);
-        self.address.store(address, Ordering::Release);
-    }
-}
+static BEFORE: [Chain; 2] = [const { Chain::new() }; 2];
 
 /// Why a guarded function did not run to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,16 +59,10 @@ pub fn set_code(start: usize, end: usize) {
     CODE_END.store(end, Ordering::Release);
 }
 
-/// Notes the handler that had a signal before; of all, `first` the first.
-pub fn set_previous(signal: c_int, address: usize, takes_info: bool, first: bool) {
-    if first {
-        of_signal(&FIRST, signal).set(address, takes_info);
-    }
-    of_signal(&PREVIOUS, signal).set(address, takes_info);
-}
-
-fn of_signal(both: &'static [Previous; 2], signal: c_int) -> &'static Previous {
-    let [segv, bus] = both;
+/// The handlers of SIGSEGV or SIGBUS that ours has come before.
+#[must_use]
+pub fn chain(signal: c_int) -> &'static Chain {
+    let [segv, bus] = &BEFORE;
     if signal == libc::SIGBUS { bus } else { segv }
 }
 
@@ -187,48 +148,9 @@ unsafe fn take_way_back(info: *const libc::siginfo_t, ucontext: *mut c_void) -> 
 }
 
 unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {
-    let (first, last) = (of_signal(&FIRST, signal), of_signal(&PREVIOUS, signal));
-    let came_between =
-        last.address.load(Ordering::Acquire) != first.address.load(Ordering::Acquire);
-    if !came_between {
-        // SAFETY: handed on from the handler.
-        unsafe { call(first, signal, info, ucontext) };
-        return;
-    }
-    let context = ucontext as usize;
-    let is_back = PASSING
-        .iter()
-        .any(|passing| passing.load(Ordering::Relaxed) == context);
-    let place = PASSING.iter().filter(|_| !is_back).find(|passing| {
-        passing
-            .compare_exchange(0, context, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-    });
-    // SAFETY: as above.
+    // SAFETY: the arguments go on unchanged. signal-safety(7) lists sigaction; the structure is a plain default.
     unsafe {
-        match place {
-            Some(place) => {
-                call(last, signal, info, ucontext);
-                place.store(0, Ordering::Relaxed);
-            }
-            None => call(first, signal, info, ucontext),
-        }
-    }
-}
-
-unsafe fn call(
-    previous: &Previous,
-    signal: c_int,
-    info: *mut libc::siginfo_t,
-    ucontext: *mut c_void,
-) {
-    let previous = previous.get();
-    // SAFETY: the handler is as sigaction gave it, the arguments go on unchanged. signal-safety(7) lists sigaction; the
-    // structure is a plain default.
-    unsafe {
-        if previous.is_function() {
-            previous.call(signal, info, ucontext);
-        } else {
+        if !chain(signal).pass_on(signal, info, ucontext) {
             // The fault happens again when the handler returns, and meets what would have met it without us.
             let mut default: libc::sigaction = core::mem::zeroed();
             default.sa_sigaction = libc::SIG_DFL;

@@ -97,15 +97,20 @@ impl<'a> Held<'a> {
         self.stripe.tally.add(counter, number);
     }
 
-    /// What a walk works on.
+    /// What a walk of at most `depth` frames works on.
     #[inline]
-    pub fn room(&mut self) -> Room<'_> {
+    pub fn room(&mut self, depth: usize) -> Room<'_> {
         // SAFETY: this is the only holder of the lock, and `self` is borrowed mutably.
-        unsafe {
-            Room {
-                frames: &mut *self.stripe.frames.get(),
-                cache: &mut *self.stripe.cache.get(),
-            }
+        let (frames, cache) = unsafe {
+            (
+                &mut *self.stripe.frames.get(),
+                &mut *self.stripe.cache.get(),
+            )
+        };
+        let depth = depth.min(frames.len());
+        Room {
+            frames: frames.get_mut(..depth).unwrap_or(&mut []),
+            cache,
         }
     }
 

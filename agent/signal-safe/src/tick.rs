@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crossbeam_utils::CachePadded;
 
 use crate::counters::{Counter, Counters};
-use crate::previous::PreviousHandler;
+use crate::previous::Chain;
 use crate::record::{self, RecordHead, RecordKind};
 use crate::ring::Ring;
 use crate::stripes::{self, Held, Stripe};
@@ -28,6 +28,12 @@ pub const TICK_OVERHEAD_NANOS: u64 = 30_000;
 /// `PERF_EVENT_IOC_PERIOD`: `_IOW('$', 4, __u64)`, linux/perf_event.h.
 const PERF_EVENT_IOC_PERIOD: libc::c_ulong = 0x4008_2404;
 
+/// `PERF_EVENT_IOC_ENABLE`: `_IO('$', 0)`, linux/perf_event.h.
+const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
+
+/// `si_code` of an event that has come to its limit and stopped: perf_event_open(2), "Overflow handling".
+const POLL_HUP: c_int = 6;
+
 /// The shortest period that leaves a thread at least half of its time when one tick takes
 /// `handler_nanos` inside the handler.
 #[inline]
@@ -36,14 +42,9 @@ pub const fn shortest_period_nanos(handler_nanos: u64) -> u64 {
     (handler_nanos.saturating_add(TICK_OVERHEAD_NANOS)).saturating_mul(2)
 }
 
-/// All that a tick needs.
-pub struct Sampler {
-    /// One counter per thing that can happen.
-    pub counters: &'static Counters,
-    /// The threads.
-    pub threads: ThreadTable,
-    /// The rings.
-    pub stripes: &'static [Stripe],
+/// What a recording chooses.
+#[derive(Clone, Copy)]
+pub struct Tuning {
     /// How stacks are taken.
     pub walker: &'static dyn Walker,
     /// CPU nanoseconds that a weight of 1 stands for.
@@ -51,8 +52,30 @@ pub struct Sampler {
     /// CPU nanoseconds between a thread's ticks while they are cheap: the interval, or more where
     /// the interval is shorter than what a tick costs.
     pub base_period_nanos: u64,
-    /// The handler to pass other people's signals to.
-    pub previous: PreviousHandler,
+    /// Frames that a walk may take.
+    pub depth: usize,
+}
+
+impl core::fmt::Debug for Tuning {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("Tuning")
+            .field("interval_nanos", &self.interval_nanos)
+            .field("base_period_nanos", &self.base_period_nanos)
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All that a tick needs. There is one in a process, for one recording after the other.
+pub struct Sampler {
+    /// One counter per thing that can happen.
+    pub counters: &'static Counters,
+    /// The threads.
+    pub threads: ThreadTable,
+    /// The rings.
+    pub stripes: &'static [Stripe],
+    tuning: AtomicPtr<Tuning>,
     /// Ticks are taken only while this is set.
     pub armed: AtomicBool,
     /// Handlers at work.
@@ -65,7 +88,7 @@ impl core::fmt::Debug for Sampler {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter
             .debug_struct("Sampler")
-            .field("interval_nanos", &self.interval_nanos)
+            .field("tuning", self.tuning())
             .finish_non_exhaustive()
     }
 }
@@ -75,6 +98,14 @@ static SAMPLER: AtomicPtr<Sampler> = AtomicPtr::new(ptr::null_mut());
 /// Publishes the sampler that `on_signal` uses from now on.
 pub fn publish(sampler: &'static Sampler) {
     SAMPLER.store(ptr::from_ref(sampler).cast_mut(), Ordering::Release);
+}
+
+static BEFORE: Chain = Chain::new();
+
+/// The handlers that ours has come before: other people's signals go on to them.
+#[must_use]
+pub fn chain() -> &'static Chain {
+    &BEFORE
 }
 
 /// The handler.
@@ -87,7 +118,7 @@ pub unsafe extern "C" fn on_signal(
     ucontext: *mut c_void,
 ) {
     let sampler = SAMPLER.load(Ordering::Acquire);
-    // SAFETY: published samplers are never freed.
+    // SAFETY: the published sampler is never freed.
     let Some(sampler) = (unsafe { sampler.as_ref() }) else {
         return;
     };
@@ -97,6 +128,10 @@ pub unsafe extern "C" fn on_signal(
     // SAFETY: `info` is the kernel's.
     match unsafe { sampler.find_thread(info) } {
         Found::Thread(key, slot) => {
+            // SAFETY: `info` is the kernel's.
+            if unsafe { (*info).si_code } == POLL_HUP {
+                enable_again(slot);
+            }
             // SeqCst, as `in_flight`: whoever disarms and then finds no handler in flight knows
             // that none will walk a stack any more.
             if !sampler.armed.load(Ordering::SeqCst) || !slot.is_current() {
@@ -110,12 +145,22 @@ pub unsafe extern "C" fn on_signal(
         Found::Foreign => {
             sampler.counters.count(Counter::ForeignSignal);
             // SAFETY: the arguments go on unchanged to the handler that was there before.
-            unsafe { sampler.previous.call(signal, info, ucontext) };
+            unsafe { BEFORE.pass_on(signal, info, ucontext) };
         }
     }
     sampler.in_flight.fetch_sub(1, Ordering::SeqCst);
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
+}
+
+/// A tick under way.
+struct Moment<'a> {
+    tuning: &'static Tuning,
+    key: ThreadKey,
+    slot: &'a ThreadSlot,
+    ucontext: *mut c_void,
+    /// CLOCK_MONOTONIC nanoseconds.
+    nanos: u64,
 }
 
 /// The part of `siginfo_t` that SIGIO-style signals fill (`_sigpoll` in the kernel's
@@ -130,6 +175,46 @@ struct SigPoll {
 }
 
 impl Sampler {
+    /// A sampler that takes no ticks yet.
+    #[must_use]
+    pub fn new(
+        counters: &'static Counters,
+        threads: ThreadTable,
+        stripes: &'static [Stripe],
+        tuning: &'static Tuning,
+    ) -> Self {
+        Self {
+            counters,
+            threads,
+            stripes,
+            tuning: AtomicPtr::new(ptr::from_ref(tuning).cast_mut()),
+            armed: AtomicBool::new(false),
+            in_flight: CachePadded::new(AtomicU32::new(0)),
+            wake: CachePadded::new(AtomicU32::new(0)),
+        }
+    }
+
+    /// Chooses anew, between two recordings.
+    pub fn tune(&self, tuning: &'static Tuning) {
+        self.tuning
+            .store(ptr::from_ref(tuning).cast_mut(), Ordering::Release);
+    }
+
+    /// The present choice.
+    #[inline]
+    #[must_use]
+    pub fn tuning(&self) -> &'static Tuning {
+        // SAFETY: `new` and `tune`, which alone set it, take what lives for ever.
+        unsafe { &*self.tuning.load(Ordering::Acquire) }
+    }
+
+    /// CPU nanoseconds that a weight of 1 stands for.
+    #[inline]
+    #[must_use]
+    pub fn interval_nanos(&self) -> u64 {
+        self.tuning().interval_nanos
+    }
+
     #[inline]
     unsafe fn find_thread(&self, info: *const libc::siginfo_t) -> Found {
         // SAFETY: the kernel filled `info` in; si_code says which part of the union is valid.
@@ -157,27 +242,36 @@ impl Sampler {
 
     #[inline]
     unsafe fn tick(&self, key: ThreadKey, slot: &ThreadSlot, ucontext: *mut c_void) {
+        let tuning = self.tuning();
+        let interval = tuning.interval_nanos;
         if slot.take_first_tick() {
             // The random first period is over. At once: it may be shorter than this handler.
-            set_period(slot, self.base_period_nanos);
+            set_period(slot, tuning.base_period_nanos);
         }
         let now = clock::monotonic_nanos();
         let since_last = now.saturating_sub(slot.last_tick_nanos());
-        let (weight, cpu_started) = if slot.claim_regular_tick(since_last, self.interval_nanos) {
+        let (weight, cpu_started) = if slot.claim_regular_tick(since_last, interval) {
             (1, None)
         } else {
             let cpu = clock::thread_cpu_nanos();
-            (slot.claim_tick(cpu, self.interval_nanos), Some(cpu))
+            (slot.claim_tick(cpu, interval), Some(cpu))
         };
         let taken = if weight == 0 {
             self.counters.count(Counter::Tick);
             self.counters.count(Counter::DropTooEarly);
             clock::monotonic_nanos().saturating_sub(now)
         } else if let Some(mut stripe) = stripes::take(self.stripes, slot.tid()) {
+            let at = Moment {
+                tuning,
+                key,
+                slot,
+                ucontext,
+                nanos: now,
+            };
             // SAFETY: handed on from the caller.
-            let stored = unsafe { self.take_sample(key, slot, ucontext, now, weight, &mut stripe) };
+            let stored = unsafe { self.take_sample(&at, weight, &mut stripe) };
             if !stored {
-                slot.give_back(weight, self.interval_nanos);
+                slot.give_back(weight, interval);
             }
             let taken = clock::monotonic_nanos().saturating_sub(now);
             stripe.add(Counter::Tick, 1);
@@ -186,33 +280,26 @@ impl Sampler {
         } else {
             self.counters.count(Counter::Tick);
             self.counters.count(Counter::DropStripesBusy);
-            slot.give_back(weight, self.interval_nanos);
+            slot.give_back(weight, interval);
             clock::monotonic_nanos().saturating_sub(now)
         };
-        self.keep_application_going(slot, taken, cpu_started);
+        self.keep_application_going(tuning, slot, taken, cpu_started);
     }
 
     /// False when the sample could not be stored, which has been counted.
     #[inline]
-    unsafe fn take_sample(
-        &self,
-        key: ThreadKey,
-        slot: &ThreadSlot,
-        ucontext: *mut c_void,
-        now: u64,
-        weight: u64,
-        stripe: &mut Held<'_>,
-    ) -> bool {
+    unsafe fn take_sample(&self, at: &Moment<'_>, weight: u64, stripe: &mut Held<'_>) -> bool {
+        let (slot, walker) = (at.slot, at.tuning.walker);
         // SAFETY: the handler runs on the slot's thread with the kernel's ucontext.
-        let outcome = unsafe { self.walker.walk(slot, ucontext, &mut stripe.room()) };
+        let outcome = unsafe { walker.walk(slot, at.ucontext, &mut stripe.room(at.tuning.depth)) };
         let head = RecordHead {
             kind: RecordKind::Cpu,
-            nanos: now,
-            thread: key,
+            nanos: at.nanos,
+            thread: at.key,
             weight: weight.min(u64::from(u32::MAX)) as u32,
             // SAFETY: as above.
-            program_counter: unsafe { arch::program_counter(ucontext) },
-            span_nanos: now.saturating_sub(slot.last_tick_nanos()),
+            program_counter: unsafe { arch::program_counter(at.ucontext) },
+            span_nanos: at.nanos.saturating_sub(slot.last_tick_nanos()),
             truncated: outcome.truncated,
             outside: outcome.outside,
             failure: outcome.failure,
@@ -223,7 +310,7 @@ impl Sampler {
             self.wake_recorder();
             return false;
         }
-        slot.set_last_tick_nanos(now);
+        slot.set_last_tick_nanos(at.nanos);
         stripe.add(Counter::SampleTaken, 1);
         stripe.add(counter_of(outcome.failure), 1);
         if outcome.truncated {
@@ -286,9 +373,15 @@ impl Sampler {
     /// would starve its thread. A thread whose ticks cost more than half of its period gets a
     /// longer one at once, and the old one back when its ticks are cheap again.
     #[inline]
-    fn keep_application_going(&self, slot: &ThreadSlot, taken: u64, cpu_started: Option<u64>) {
+    fn keep_application_going(
+        &self,
+        tuning: &Tuning,
+        slot: &ThreadSlot,
+        taken: u64,
+        cpu_started: Option<u64>,
+    ) {
         let period = slot.period_nanos();
-        let base = self.base_period_nanos;
+        let base = tuning.base_period_nanos;
         let mut shortest = shortest_period_nanos(taken);
         if shortest > period {
             // The thread may have been descheduled in here: only its CPU time counts. Where this tick has not looked at it,
@@ -351,6 +444,15 @@ const fn counter_of(failure: Failure) -> Counter {
         Failure::TooLong => Counter::WalkTooLong,
         Failure::NoGuard => Counter::WalkNoGuard,
         Failure::NoWalker => Counter::WalkNoWalker,
+    }
+}
+
+/// Our events have no limit; another handler of this signal that took one for its own may have set one, as async-profiler's
+/// does.
+fn enable_again(slot: &ThreadSlot) {
+    if let TickSource::Perf(fd) = slot.source() {
+        // SAFETY: the request takes no argument; the descriptor is the thread's own event.
+        unsafe { libc::ioctl(fd, PERF_EVENT_IOC_ENABLE as _, 0) };
     }
 }
 

@@ -45,7 +45,10 @@ impl FaultHandlers {
                 if libc::sigaction(signal, ptr::null(), old) == -1 {
                     return Err(io::Error::last_os_error());
                 }
-                put_before(signal, old, true)?;
+                // An earlier recording's, which could not be taken away: another handler lay before it then.
+                if !is_ours(old) {
+                    put_before(signal, old)?;
+                }
             }
             Ok(Self { previous })
         }
@@ -60,7 +63,7 @@ impl FaultHandlers {
             if let Some(now) = current(signal)
                 && !is_ours(&now)
             {
-                found |= put_before(signal, &now, false).is_ok();
+                found |= put_before(signal, &now).is_ok();
             }
         }
         found
@@ -69,7 +72,7 @@ impl FaultHandlers {
     /// Puts the earlier handlers back, unless somebody else has put theirs in since: those may call ours.
     pub fn remove(&self) {
         for (signal, old) in FAULTS.into_iter().zip(&self.previous) {
-            if current(signal).is_some_and(|now| is_ours(&now)) {
+            if current(signal).is_some_and(|now| is_ours(&now)) && !is_ours(old) {
                 // SAFETY: the action is one that sigaction gave.
                 unsafe { libc::sigaction(signal, old, ptr::null_mut()) };
             }
@@ -78,9 +81,8 @@ impl FaultHandlers {
 }
 
 /// Installs our handler before one that is there.
-fn put_before(signal: c_int, old: &libc::sigaction, first: bool) -> io::Result<()> {
-    let takes_info = old.sa_flags & libc::SA_SIGINFO != 0;
-    guard::set_previous(signal, old.sa_sigaction, takes_info, first);
+fn put_before(signal: c_int, old: &libc::sigaction) -> io::Result<()> {
+    guard::chain(signal).come_before(super::signal::handler_of(old));
     let mut action = *old;
     action.sa_sigaction = guard::on_fault as *const () as usize;
     action.sa_flags |= libc::SA_SIGINFO;

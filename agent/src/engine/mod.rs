@@ -19,7 +19,7 @@ use jprof_signal_safe::tick::{TICK_OVERHEAD_NANOS, shortest_period_nanos};
 pub use cpu_timer::CpuTimers;
 pub use faults::FaultHandlers;
 pub use perf_events::PerfEvents;
-pub use signal::{Installed, TICK_SIGNAL, block_all_signals, current, install};
+pub use signal::{TICK_SIGNAL, block_all_signals, install, renew};
 
 use crate::options::Event;
 
@@ -195,15 +195,19 @@ impl Engine {
     }
 
     /// Stops a thread's ticks and gives everything back.
-    pub fn close(&self, source: TickSource) {
+    pub fn close(source: TickSource) {
         match source {
             TickSource::None => {}
-            TickSource::Perf(fd) => {
-                if let Some(perf) = &self.perf {
-                    perf.close(fd);
-                }
-            }
+            TickSource::Perf(fd) => PerfEvents::close(fd),
             TickSource::Timer(id) => CpuTimers::close(id),
+        }
+    }
+
+    /// Makes a source go on that another handler of our signal may have stopped: async-profiler's lets an event that it takes
+    /// for its own fire once more only. A timer goes on by itself.
+    pub fn go_on(source: TickSource) {
+        if let TickSource::Perf(fd) = source {
+            PerfEvents::go_on(fd);
         }
     }
 }

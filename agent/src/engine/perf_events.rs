@@ -24,6 +24,9 @@ const F_OWNER_TID: libc::c_int = 0;
 /// `PERF_EVENT_IOC_ENABLE`: `_IO('$', 0)`, linux/perf_event.h.
 const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
 
+/// Events that are open in this process.
+static OPEN: AtomicU64 = AtomicU64::new(0);
+
 #[repr(C)]
 struct OwnerEx {
     kind: libc::c_int,
@@ -36,7 +39,6 @@ pub struct PerfEvents {
     event: Software,
     period: u64,
     kernel: bool,
-    open: AtomicU64,
     allowed: u64,
 }
 
@@ -64,7 +66,6 @@ impl PerfEvents {
             event,
             period,
             kernel,
-            open: AtomicU64::new(0),
             allowed,
         }
     }
@@ -78,13 +79,13 @@ impl PerfEvents {
     }
 
     pub(super) fn open(&self, table: &ThreadTable, key: ThreadKey, tid: u32) -> io::Result<()> {
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.allowed {
-            self.open.fetch_sub(1, Ordering::Relaxed);
+        if OPEN.fetch_add(1, Ordering::Relaxed) >= self.allowed {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         let result = self.open_counted(table, key, tid);
         if result.is_err() {
-            self.open.fetch_sub(1, Ordering::Relaxed);
+            OPEN.fetch_sub(1, Ordering::Relaxed);
         }
         result
     }
@@ -127,10 +128,16 @@ impl PerfEvents {
         Ok(())
     }
 
-    pub(super) fn close(&self, fd: RawFd) {
+    pub(super) fn close(fd: RawFd) {
         // SAFETY: the descriptor was left to the table by `open`, which gives it out once.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn go_on(fd: RawFd) {
+        // SAFETY: the request takes no argument; a descriptor that was closed in between has none to enable, or is another
+        // thread's event that runs already.
+        unsafe { libc::ioctl(fd, PERF_EVENT_IOC_ENABLE as _, 0) };
     }
 
     fn event_of(&self, tid: u32, period: u64) -> io::Result<OwnedFd> {

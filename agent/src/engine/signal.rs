@@ -15,45 +15,6 @@ use jprof_signal_safe::tick;
 /// The signal of profiling timers. The JVM uses it for nothing.
 pub const TICK_SIGNAL: libc::c_int = libc::SIGPROF;
 
-/// The handler that was there before, to be put back.
-#[derive(Clone, Copy)]
-pub struct Installed(libc::sigaction);
-
-impl std::fmt::Debug for Installed {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_tuple("Installed")
-            .field(&self.previous())
-            .finish()
-    }
-}
-
-impl Installed {
-    /// As the handler needs it to pass signals on.
-    #[must_use]
-    pub fn previous(&self) -> PreviousHandler {
-        PreviousHandler {
-            address: self.0.sa_sigaction,
-            takes_info: self.0.sa_flags & libc::SA_SIGINFO != 0,
-        }
-    }
-}
-
-/// The handler in force at present.
-///
-/// # Errors
-/// sigaction(2)'s.
-pub fn current() -> io::Result<Installed> {
-    // SAFETY: zero is a valid value; sigaction only fills in the old action.
-    unsafe {
-        let mut old: libc::sigaction = mem::zeroed();
-        if libc::sigaction(TICK_SIGNAL, ptr::null(), &raw mut old) == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(Installed(old))
-    }
-}
-
 /// Installs the tick handler: with SA_RESTART, so that system calls go on, and without SA_NODEFER,
 /// so that ticks do not nest. With SA_ONSTACK, since code whose stacks are small and grow (Go's)
 /// gives its threads a signal stack and counts on its use; other threads have none.
@@ -65,6 +26,12 @@ pub fn current() -> io::Result<Installed> {
 /// sigaction(2)'s.
 pub fn install() -> io::Result<()> {
     keep_library_loaded();
+    let now = current()?;
+    // An earlier recording's stays.
+    if is_ours(&now) {
+        return Ok(());
+    }
+    tick::chain().come_before(handler_of(&now));
     // SAFETY: zero is a valid value; the handler is the one made for this.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
@@ -76,6 +43,36 @@ pub fn install() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Looks whether somebody has put another handler in since, and goes before it: our ticks are nothing that it knows. Says
+/// whether somebody had.
+#[must_use]
+pub fn renew() -> bool {
+    current().is_ok_and(|now| !is_ours(&now)) && install().is_ok()
+}
+
+fn current() -> io::Result<libc::sigaction> {
+    // SAFETY: zero is a valid value; sigaction only fills in the present action.
+    unsafe {
+        let mut now: libc::sigaction = mem::zeroed();
+        if libc::sigaction(TICK_SIGNAL, ptr::null(), &raw mut now) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(now)
+    }
+}
+
+fn is_ours(action: &libc::sigaction) -> bool {
+    action.sa_sigaction == tick::on_signal as *const () as usize
+}
+
+/// As our handlers need it to pass signals on.
+pub(super) fn handler_of(action: &libc::sigaction) -> PreviousHandler {
+    PreviousHandler {
+        address: action.sa_sigaction,
+        takes_info: action.sa_flags & libc::SA_SIGINFO != 0,
+    }
 }
 
 pub(super) fn keep_library_loaded() {

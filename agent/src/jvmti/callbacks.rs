@@ -28,11 +28,11 @@ static AUDIENCE: OnceCell<Audience> = OnceCell::new();
 /// it begins and the existing ones are listed, so that none is missed in between and no `JNIEnv*`
 /// is kept beyond its thread's end.
 pub(crate) fn announce_to(registry: &'static Registry, java: Option<JavaThreads>) {
-    // There is one session per process.
+    // There is one registry per process.
     let _ = AUDIENCE.set(Audience { registry, java });
 }
 
-/// Sets the callbacks and switches their events on.
+/// Sets the callbacks, and switches on the events of the JVM's start and end.
 ///
 /// # Errors
 /// The JVM's.
@@ -46,15 +46,21 @@ pub(crate) fn enable(jvmti: Jvmti) -> Result<(), JvmtiError> {
     callbacks.ClassLoad = Some(class_load);
     callbacks.ClassPrepare = Some(class_prepare);
     jvmti.set_callbacks(&callbacks)?;
-    let events = [
-        sys::JVMTI_EVENT_VM_INIT,
-        sys::JVMTI_EVENT_VM_DEATH,
-        sys::JVMTI_EVENT_THREAD_START,
-        sys::JVMTI_EVENT_THREAD_END,
-    ];
-    events
+    [sys::JVMTI_EVENT_VM_INIT, sys::JVMTI_EVENT_VM_DEATH]
         .into_iter()
         .try_for_each(|event| jvmti.notify(event, true))
+}
+
+/// Switches the events of threads on for a recording, and all of a recording's events off after it.
+pub(crate) fn watch_threads(jvmti: Jvmti, on: bool) {
+    let threads = [sys::JVMTI_EVENT_THREAD_START, sys::JVMTI_EVENT_THREAD_END];
+    let classes = [sys::JVMTI_EVENT_CLASS_LOAD, sys::JVMTI_EVENT_CLASS_PREPARE];
+    let others = if on { &[][..] } else { &classes };
+    for &event in threads.iter().chain(others) {
+        if let Err(error) = jvmti.notify(event, on) {
+            log::warn!("the JVM refuses an event of threads or classes: {error}");
+        }
+    }
 }
 
 /// Switches on the events that AsyncGetCallTrace needs: it answers -1 unless somebody listens to ClassLoad, and the ids of a

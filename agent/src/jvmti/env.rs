@@ -75,6 +75,15 @@ impl Jvmti {
         }
     }
 
+    /// Whether the JVM is in its live phase: it has started, and does not end yet.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        let mut phase: sys::jvmtiPhase = 0;
+        // SAFETY: see the module; the phase is written.
+        let result = unsafe { call!(self, GetPhase, &raw mut phase) };
+        result.is_ok() && phase == sys::JVMTI_PHASE_LIVE
+    }
+
     /// Sets the callbacks, all at once.
     ///
     /// # Errors

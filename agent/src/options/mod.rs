@@ -27,12 +27,15 @@ use std::time::Duration;
 pub use complaint::{Complaint, Severity};
 pub use file_pattern::{BadPattern, FilePattern, LocalTime, PatternValues};
 pub use keys::{KEYS, Key, LATER};
-pub use parser::{Parsed, parse};
+pub use parser::{Parsed, is_async_profilers, parse};
 pub use secrets::{is_secret_name, mask_arguments, mask_text, mask_value};
 pub use service_name::default_service_name;
 pub use settings::Setting;
 pub use sources::{NoSources, Origin, Sources};
 pub use values::{Action, Dialect, Event, LogTarget, Names, Url, Walker};
+
+/// The most that the option `stackdepth` takes.
+pub const DEEPEST_STACK: u32 = 8192;
 
 /// Options to run with, each checked. The defaults are those of an empty agent string.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::values::{Action, LogTarget, Url};
 /// Longest wait at the end: process managers kill what has not ended some minutes after it was told to.
 const SHUTDOWN_FLUSH: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(300));
 /// Fewest and most frames: each place where a stack is taken holds an array of that many frames all the time.
-const STACK_DEPTH: (u32, u32) = (1, 8192);
+const STACK_DEPTH: (u32, u32) = (1, super::DEEPEST_STACK);
 
 /// What [`parse`] gives: options to run with, what was wrong, and where each value was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub struct Parsed {
     pub complaints: Vec<Complaint>,
     /// Where the value of each of [`KEYS`] was found, in their order.
     pub sources: Vec<(&'static str, Origin)>,
+}
+
+/// Whether the string begins with one of async-profiler's actions, and is read by its rules.
+pub fn is_async_profilers(agent_string: &str) -> bool {
+    grammar::words(agent_string)
+        .next()
+        .is_some_and(|word| async_profiler::action(&word).is_some())
 }
 
 impl Parsed {

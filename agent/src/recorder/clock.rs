@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jprof_signal_safe::clock::monotonic_nanos;
+use once_cell::sync::OnceCell;
 
-/// Ticks of the recording's clock: microseconds since the recorder began. Finer ticks are noise
+/// Ticks of the recordings' clock: microseconds since the process's first recorder began. Finer ticks are noise
 /// that does not compress: 1.5 bytes more per sample.
 pub(super) const TICKS_PER_SECOND: u64 = 1_000_000;
 
@@ -18,6 +19,15 @@ const NANOS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
 /// A wall clock that differs from the expected time by more than this was set, not slewed.
 const CLOCK_SET_NANOS: u64 = 500_000_000;
+
+/// When the first recorder of this process began. A file may hold chunks of several recordings, and JDK 25's reader takes
+/// them all for one clock's.
+static FIRST_ORIGIN: OnceCell<u64> = OnceCell::new();
+
+/// The origin of the clocks of all recordings in this process; `start` if this is the first.
+pub(super) fn origin(start: u64) -> u64 {
+    *FIRST_ORIGIN.get_or_init(|| start)
+}
 
 /// Where the present chunk began.
 #[derive(Debug)]
@@ -29,10 +39,10 @@ pub(super) struct ChunkClock {
 }
 
 impl ChunkClock {
-    /// A clock whose first chunk begins at this monotonic time.
-    pub(super) fn start(boundary: u64) -> Self {
+    /// A clock that counts from `origin`, and whose first chunk begins at `boundary`, both monotonic times.
+    pub(super) fn start(origin: u64, boundary: u64) -> Self {
         Self {
-            origin: boundary,
+            origin,
             boundary,
             unix_nanos: wall_at(boundary),
             was_set: false,
@@ -118,7 +128,7 @@ mod tests {
     #[test]
     fn chunks_touch_and_last_as_long_as_they_lasted() {
         let start = monotonic_nanos();
-        let mut clock = ChunkClock::start(start);
+        let mut clock = ChunkClock::start(start, start);
         let first = clock.unix_nanos();
         clock.advance(start + 5_000_000);
         let second = clock.unix_nanos();
@@ -130,7 +140,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_does_not_change_a_chunks_length() {
         let start = monotonic_nanos();
-        let mut clock = ChunkClock::start(start);
+        let mut clock = ChunkClock::start(start, start);
         clock.unix_nanos += 3_600_000_000_000;
         let from = clock.unix_nanos();
         clock.advance(start + 1_000_000_000);

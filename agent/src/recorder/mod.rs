@@ -39,7 +39,7 @@ pub use preamble::{Preamble, Settings, VERSION};
 use rings::RingReader;
 use roster::Roster;
 
-use crate::engine::FaultHandlers;
+use crate::engine::{self, FaultHandlers};
 use crate::host::{CpuLoadSampler, LibraryMap};
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::names::MethodResolver;
@@ -79,6 +79,30 @@ pub struct Recorder {
     pub fault_handlers: Option<FaultHandlers>,
     /// The process's CPU clock when sampling began.
     pub start_cpu_nanos: u64,
+    /// What had been counted before that, by earlier recordings of the process.
+    pub counted_before: CountedBefore,
+}
+
+/// Throws away what an earlier recording has left in the rings.
+///
+/// # Safety
+/// No recorder reads them.
+#[allow(unsafe_code)]
+pub unsafe fn discard_leftovers(sampler: &Sampler) {
+    // SAFETY: the caller vouches for it.
+    unsafe { RingReader::new(sampler.stripes) }.discard_all();
+}
+
+/// Counts by name.
+#[derive(Debug)]
+pub struct CountedBefore(FxHashMap<&'static str, u64>);
+
+impl CountedBefore {
+    /// As it stands now.
+    #[must_use]
+    pub fn now(sampler: &Sampler, registry: &Registry) -> Self {
+        Self(settle::process_counters(sampler, registry).collect())
+    }
 }
 
 /// What the recorder does when it is woken.
@@ -125,9 +149,9 @@ impl Recorder {
         start_nanos: u64,
         order: &dyn Fn() -> Order,
     ) {
-        let interval = self.sampler.interval_nanos;
+        let interval = self.sampler.interval_nanos();
         let account = CpuAccount::new(self.start_cpu_nanos, interval);
-        let clock = ChunkClock::start(start_nanos);
+        let clock = ChunkClock::start(clock::origin(start_nanos), start_nanos);
         let mut run = Run {
             // SAFETY: the caller vouches for it.
             rings: unsafe { RingReader::new(self.sampler.stripes) },
@@ -140,7 +164,7 @@ impl Recorder {
             account,
             later: Vec::new(),
             words: Vec::new(),
-            counters_written: FxHashMap::default(),
+            counters_written: std::mem::take(&mut self.counted_before.0),
             naming: Naming::new(self.resolver.take()),
             signs_of_haste: 0,
             chunks_failed: 0,
@@ -171,7 +195,7 @@ impl Recorder {
             }
             if now >= run.next_scan {
                 run.recorder.registry.scan();
-                run.keep_fault_handlers();
+                run.keep_handlers();
                 run.next_scan = now + nanos(limits::SCAN_EVERY);
             }
             let drain_every = if now < run.hurry_until {
@@ -347,13 +371,21 @@ impl Run {
     }
 
     /// A library that is loaded later may have put its own handler in.
-    fn keep_fault_handlers(&self) {
-        let stopped = !self.recorder.sampler.armed.load(Ordering::Relaxed);
-        if let Some(handlers) = self.recorder.fault_handlers.filter(|_| !stopped)
+    fn keep_handlers(&self) {
+        if !self.recorder.sampler.armed.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(handlers) = self.recorder.fault_handlers
             && handlers.renew()
         {
             log::info!(
                 "another handler of SIGSEGV or SIGBUS was installed; jprof's is before it again"
+            );
+        }
+        if engine::renew() {
+            self.recorder.registry.keep_ticking();
+            log::warn!(
+                "another handler of SIGPROF was installed, by another profiler perhaps; jprof's is before it again, and passes on what is not its own"
             );
         }
     }

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::Sender;
 use ingest_client::{Command, ProfileMetadata, Spool, SpoolError};
@@ -40,10 +40,20 @@ pub enum OutputError {
 #[derive(Debug)]
 struct UserFile {
     pattern: FilePattern,
+    progress: Progress,
+}
+
+/// How far the chunks of a pattern have come.
+#[derive(Clone, Debug)]
+struct Progress {
     /// The one file of all chunks, once it has begun.
     single: Option<PathBuf>,
     sequence: u64,
 }
+
+/// By the pattern's text, of all recordings of this process: one that begins anew goes on where the last one ended, and
+/// overwrites nothing.
+static PROGRESS: Mutex<Vec<(String, Progress)>> = Mutex::new(Vec::new());
 
 /// Where sealed chunks go.
 #[derive(Debug)]
@@ -65,11 +75,7 @@ impl Output {
         tags: Vec<(String, String)>,
         custom_tags: Vec<(String, String)>,
     ) -> Self {
-        let file = file.map(|pattern| UserFile {
-            pattern,
-            single: None,
-            sequence: 1,
-        });
+        let file = file.map(UserFile::new);
         Self {
             spool,
             file,
@@ -129,14 +135,33 @@ impl Output {
 }
 
 impl UserFile {
+    fn new(pattern: FilePattern) -> Self {
+        let known = PROGRESS.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = known.iter().find(|(text, _)| text == pattern.as_str());
+        let progress = progress.map_or(
+            Progress {
+                single: None,
+                sequence: 1,
+            },
+            |(_, progress)| progress.clone(),
+        );
+        Self { pattern, progress }
+    }
+
+    fn note_progress(&self) {
+        let mut known = PROGRESS.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(text, _)| text != self.pattern.as_str());
+        known.push((self.pattern.as_str().to_owned(), self.progress.clone()));
+    }
+
     fn path(&self) -> PathBuf {
-        if let Some(single) = &self.single {
+        if let Some(single) = &self.progress.single {
             return single.clone();
         }
         let values = PatternValues {
             pid: std::process::id(),
             time: local_time::now(),
-            sequence: self.sequence,
+            sequence: self.progress.sequence,
         };
         self.pattern
             .expand(&values, &|name| std::env::var(name).ok())
@@ -160,22 +185,23 @@ impl UserFile {
     fn keep(&mut self, part: &Path, chunk: &mut File, copy: bool) -> Result<(), OutputError> {
         let path = self.path();
         let result = if self.pattern.has_sequence() {
-            self.sequence += 1;
+            self.progress.sequence += 1;
             if copy {
                 replace_by_copy(&path, chunk)
             } else {
                 fs::rename(part, &path)
             }
         } else {
-            let first = self.single.is_none();
+            let first = self.progress.single.is_none();
             let appended = append(&path, chunk, first);
-            self.single = Some(path.clone());
+            self.progress.single = Some(path.clone());
             if !copy {
                 // The chunk stands in the user's file now, or could not be put there.
                 let _ = fs::remove_file(part);
             }
             appended
         };
+        self.note_progress();
         result.map_err(|error| OutputError::File { path, error })
     }
 }

@@ -37,6 +37,14 @@ impl RingReader {
             .is_some_and(|stripe| unsafe { stripe.ring().take(|word| words.push(word)) })
     }
 
+    /// Throws away what an earlier recording has left.
+    pub(super) fn discard_all(&mut self) {
+        let mut words = Vec::new();
+        for place in 0..self.len() {
+            while self.take(place, &mut words) {}
+        }
+    }
+
     /// Number of rings.
     pub(super) const fn len(&self) -> usize {
         self.stripes.len()

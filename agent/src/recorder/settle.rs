@@ -1,18 +1,22 @@
 //! The end of a chunk: CPU time that no sample stands for, and the counters.
 
+use std::sync::atomic::Ordering;
+
 use jprof_signal_safe::clock::{cpu_nanos_of, process_cpu_nanos};
 use jprof_signal_safe::counters::Counter;
 use jprof_signal_safe::record::RecordView;
 use jprof_signal_safe::threads::{ThreadKey, TickSource};
+use jprof_signal_safe::tick::Sampler;
 
 use super::chunk::SampleFacts;
 use super::{Run, frame_names, preamble};
 use crate::limits;
+use crate::threads::Registry;
 
 impl Run {
     /// Makes the samples add up to the process's CPU time: see `account`.
     pub(super) fn settle_cpu_time(&mut self, boundary: u64, last: bool) {
-        let interval = self.recorder.sampler.interval_nanos;
+        let interval = self.recorder.sampler.interval_nanos();
         let ticks = self.clock.ticks(boundary.saturating_sub(1));
         let mut unclaimed = 0_i64;
         for (key, tid, own) in self.recorder.registry.threads() {
@@ -102,27 +106,9 @@ impl Run {
     }
 
     pub(super) fn write_counters(&mut self, boundary: u64) {
-        let sampler = self.recorder.sampler;
-        let mut values: Vec<(&'static str, u64)> = Counter::ALL
-            .iter()
-            .map(|&counter| (counter.name(), sampler.total(counter)))
-            .collect();
-        let registry = &self.recorder.registry.counters;
-        let load =
-            |cell: &std::sync::atomic::AtomicU64| cell.load(std::sync::atomic::Ordering::Relaxed);
-        values.extend([
-            ("thread_events_lost", load(&registry.events_lost)),
-            (
-                "threads_without_ticks",
-                load(&registry.threads_without_ticks),
-            ),
-            ("threads_without_slot", load(&registry.threads_without_slot)),
-            (
-                "threads_found_by_scan",
-                load(&registry.threads_found_by_scan),
-            ),
-            ("chunks_failed", self.chunks_failed),
-        ]);
+        let mut values: Vec<(&'static str, u64)> =
+            process_counters(self.recorder.sampler, self.recorder.registry).collect();
+        values.push(("chunks_failed", self.chunks_failed));
         values.extend(self.naming.counters());
         values.extend((self.recorder.more_counters)());
         let ticks = self.clock.ticks(boundary.saturating_sub(1));
@@ -151,6 +137,24 @@ impl Run {
         }
         self.check(result);
     }
+}
+
+/// The counters that go on from one recording of the process to the next.
+pub(super) fn process_counters(
+    sampler: &Sampler,
+    registry: &Registry,
+) -> impl Iterator<Item = (&'static str, u64)> {
+    let ticks = Counter::ALL
+        .iter()
+        .map(|&counter| (counter.name(), sampler.total(counter)));
+    let threads = &registry.counters;
+    let threads = [
+        ("thread_events_lost", &threads.events_lost),
+        ("threads_without_ticks", &threads.threads_without_ticks),
+        ("threads_without_slot", &threads.threads_without_slot),
+        ("threads_found_by_scan", &threads.threads_found_by_scan),
+    ];
+    ticks.chain(threads.map(|(name, count)| (name, count.load(Ordering::Relaxed))))
 }
 
 /// The unclaimed CPU time from which on a thread that ought to tick is taken for one that does not

@@ -9,6 +9,7 @@ use jprof_signal_safe::counters::Counters;
 use jprof_signal_safe::walker::hotspot::HotspotWalker;
 use jprof_signal_safe::walker::judge::JudgedWalker;
 use jprof_signal_safe::walker::{AgctWalker, Failure, Outcome, Room, Walker};
+use once_cell::sync::OnceCell;
 
 use crate::engine::FaultHandlers;
 use crate::hotspot::libjvm::Libjvm;
@@ -54,6 +55,8 @@ impl Walker for NoWalker {
 
 /// The walker that was asked for; AsyncGetCallTrace where the JVM's structures are not understood, unless this version is
 /// known to abort in it.
+///
+/// Walkers are made once in a process, since a JVM does not change.
 pub(super) fn choose(
     wanted: options::Walker,
     jvm: &Jvm<'_>,
@@ -64,7 +67,7 @@ pub(super) fn choose(
         options::Walker::Vm => match own(jvm) {
             Ok((walker, fault_handlers)) => {
                 return Choice {
-                    walker: Box::leak(Box::new(walker)),
+                    walker,
                     needs_method_ids: false,
                     fault_handlers: Some(fault_handlers),
                     name: "vm",
@@ -94,8 +97,9 @@ pub(super) fn choose(
 fn both(jvm: &Jvm<'_>, counters: &'static Counters) -> Result<Choice, String> {
     let agct = agct(jvm).map_err(|reason| reason.to_string())?;
     let (own, fault_handlers) = own(jvm)?;
+    static BOTH: OnceCell<JudgedWalker> = OnceCell::new();
     Ok(Choice {
-        walker: Box::leak(Box::new(JudgedWalker::new(own, agct, counters))),
+        walker: BOTH.get_or_init(|| JudgedWalker::new(own, agct, counters)),
         needs_method_ids: true,
         fault_handlers: Some(fault_handlers),
         name: "both",
@@ -111,7 +115,15 @@ fn none() -> Choice {
     }
 }
 
-fn own(jvm: &Jvm<'_>) -> Result<(HotspotWalker, FaultHandlers), String> {
+fn own(jvm: &Jvm<'_>) -> Result<(&'static HotspotWalker, FaultHandlers), String> {
+    static OWN: OnceCell<HotspotWalker> = OnceCell::new();
+    let walker = OWN.get_or_try_init(|| make_own(jvm))?;
+    let fault_handlers = FaultHandlers::install()
+        .map_err(|error| format!("the handler of faults cannot be installed: {error}"))?;
+    Ok((walker, fault_handlers))
+}
+
+fn make_own(jvm: &Jvm<'_>) -> Result<HotspotWalker, String> {
     let declined = |reason: Declined| reason.to_string();
     let structs = jvm.structs.ok_or("libjvm's tables cannot be read")?;
     let version = jvm.version.ok_or("the JVM's version is not understood")?;
@@ -136,15 +148,14 @@ fn own(jvm: &Jvm<'_>) -> Result<(HotspotWalker, FaultHandlers), String> {
         "frames of virtual threads in the heap: {:?}",
         layout.entry.continuation
     );
-    let fault_handlers = FaultHandlers::install()
-        .map_err(|error| format!("the handler of faults cannot be installed: {error}"))?;
-    Ok((HotspotWalker::new(layout), fault_handlers))
+    Ok(HotspotWalker::new(layout))
 }
 
 fn only_agct(jvm: &Jvm<'_>) -> Choice {
-    match agct(jvm) {
+    static AGCT: OnceCell<AgctWalker> = OnceCell::new();
+    match AGCT.get_or_try_init(|| agct(jvm)) {
         Ok(walker) => Choice {
-            walker: Box::leak(Box::new(walker)),
+            walker,
             needs_method_ids: true,
             fault_handlers: None,
             name: "agct",

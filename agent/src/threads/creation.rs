@@ -82,30 +82,32 @@ pub struct CreationHook {
 }
 
 impl CreationHook {
-    /// Points the imports of all loaded libraries at the wrapper.
+    /// Points the imports of all loaded libraries at the wrapper; called again, those of libraries loaded since as well. The
+    /// first observer stays.
     ///
     /// # Errors
-    /// In words: there is no `pthread_create`, no thread-specific key is left, or a hook is there.
+    /// In words: there is no `pthread_create`, or no thread-specific key is left.
     pub fn install(observer: &'static dyn ThreadObserver) -> Result<Self, &'static str> {
-        // SAFETY: dlsym with a literal; pthread_key_create with a destructor of the right type.
-        let (original, key) = unsafe {
-            let original = libc::dlsym(libc::RTLD_DEFAULT, c"pthread_create".as_ptr());
-            if original.is_null() {
-                return Err("pthread_create is not to be found");
-            }
-            let mut key = 0;
-            if libc::pthread_key_create(&raw mut key, Some(thread_ends)) != 0 {
-                return Err("no thread-specific key is left");
-            }
-            (mem::transmute::<*mut c_void, PthreadCreate>(original), key)
-        };
-        HOOK.set(Hook {
-            original,
-            observer,
-            key,
-            pid: std::process::id(),
-        })
-        .map_err(|_| "it is installed already")?;
+        HOOK.get_or_try_init(|| {
+            // SAFETY: dlsym with a literal; pthread_key_create with a destructor of the right type.
+            let (original, key) = unsafe {
+                let original = libc::dlsym(libc::RTLD_DEFAULT, c"pthread_create".as_ptr());
+                if original.is_null() {
+                    return Err("pthread_create is not to be found");
+                }
+                let mut key = 0;
+                if libc::pthread_key_create(&raw mut key, Some(thread_ends)) != 0 {
+                    return Err("no thread-specific key is left");
+                }
+                (mem::transmute::<*mut c_void, PthreadCreate>(original), key)
+            };
+            Ok(Hook {
+                original,
+                observer,
+                key,
+                pid: std::process::id(),
+            })
+        })?;
         let patched = patch_all(pthread_create as *const () as usize);
         Ok(Self { patched })
     }

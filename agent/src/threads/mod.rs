@@ -13,7 +13,7 @@ pub use creation::{CreationHook, ThreadObserver, current_name, current_tid, watc
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::queue::ArrayQueue;
 use jprof_signal_safe::clock;
@@ -83,8 +83,11 @@ pub struct RegistryCounters {
     pub threads_found_by_scan: AtomicU64,
 }
 
+/// What holds for one recording, beside the list of threads.
 #[derive(Debug, Default)]
 struct Inner {
+    /// What makes threads tick, if anything does.
+    engine: Option<Arc<Engine>>,
     by_tid: FxHashMap<u32, ThreadKey>,
     free: Vec<u32>,
     next: u32,
@@ -99,11 +102,10 @@ struct Inner {
     existing_done: bool,
 }
 
-/// The registry of a session.
+/// The registry: one in a process, for one recording after the other.
 #[derive(Debug)]
 pub struct Registry {
     sampler: &'static Sampler,
-    engine: Option<Engine>,
     inner: Mutex<Inner>,
     events: ArrayQueue<ThreadEvent>,
     /// What went wrong.
@@ -111,12 +113,11 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry that gives threads their ticks by `engine`.
+    /// An empty registry.
     #[must_use]
-    pub fn new(sampler: &'static Sampler, engine: Option<Engine>) -> Self {
+    pub fn new(sampler: &'static Sampler) -> Self {
         Self {
             sampler,
-            engine,
             inner: Mutex::default(),
             events: ArrayQueue::new(limits::THREAD_EVENTS),
             counters: RegistryCounters::default(),
@@ -129,12 +130,16 @@ impl Registry {
     }
 
     /// Begins: finds the threads that exist, without claiming what they ran before, and lets in
-    /// those that announce themselves. The handler must be installed.
+    /// those that announce themselves. `engine` gives them their ticks. The handler must be installed.
     ///
     /// # Errors
     /// /proc/self/task cannot be read: then only threads that announce themselves are sampled.
-    pub fn begin(&self) -> io::Result<()> {
-        self.inner().open = true;
+    pub fn begin(&self, engine: Option<Engine>) -> io::Result<()> {
+        {
+            let mut inner = self.inner();
+            inner.engine = engine.map(Arc::new);
+            inner.open = true;
+        }
         for tid in host::tasks::tasks()?.into_iter().map(i32::cast_unsigned) {
             if let Some(cpu) = clock::cpu_nanos_of(tid) {
                 self.register_other(tid, cpu);
@@ -150,7 +155,7 @@ impl Registry {
             // An ended thread's, whose number has come round before a scan missed it.
             self.retire(tid);
         }
-        let key = {
+        let (key, engine) = {
             let mut inner = self.inner();
             if !inner.open {
                 return None;
@@ -168,10 +173,10 @@ impl Registry {
             } else {
                 0
             };
-            self.occupy(&mut inner, tid, claimed)?
+            (self.occupy(&mut inner, tid, claimed)?, inner.engine.clone())
         };
         // Without the lock, which all starting threads want: nobody else retires a living thread.
-        self.open(key, tid);
+        self.open(engine.as_deref(), key, tid);
         if !self.inner().open {
             self.close(key);
         }
@@ -181,7 +186,7 @@ impl Registry {
     /// Whether the slot is the calling thread's: as far as its thread pointer tells, and its CPU
     /// time, of which samples claim an interval or two too much at most.
     fn is_current(&self, key: ThreadKey) -> bool {
-        let too_much = 2 * self.sampler.interval_nanos;
+        let too_much = 2 * self.sampler.interval_nanos();
         self.sampler.threads.get(key).is_some_and(|slot| {
             let used = clock::thread_cpu_nanos();
             slot.is_current() && slot.claimed_nanos() <= used.saturating_add(too_much)
@@ -197,13 +202,13 @@ impl Registry {
         }
         let key = self.occupy(&mut inner, tid, claimed_nanos);
         if let Some(key) = key {
-            self.open(key, tid);
+            self.open(inner.engine.as_deref(), key, tid);
         }
         key.is_some()
     }
 
-    fn open(&self, key: ThreadKey, tid: u32) {
-        if let Some(engine) = &self.engine
+    fn open(&self, engine: Option<&Engine>, key: ThreadKey, tid: u32) {
+        if let Some(engine) = engine
             && engine.open(&self.sampler.threads, key, tid).is_err()
         {
             self.counters
@@ -342,8 +347,9 @@ impl Registry {
         };
         self.close(key);
         let weight =
-            slot.claim_whole_intervals(clock::thread_cpu_nanos(), self.sampler.interval_nanos);
-        if weight > 0 && self.sampler.armed.load(Ordering::Acquire) {
+            slot.claim_whole_intervals(clock::thread_cpu_nanos(), self.sampler.interval_nanos());
+        // Also while sampling ends: the recorder reads once more then, and would not find the thread any more.
+        if weight > 0 {
             let now = clock::monotonic_nanos();
             let span = now.saturating_sub(slot.last_tick_nanos());
             let weight = u32::try_from(weight).unwrap_or(u32::MAX);
@@ -363,10 +369,7 @@ impl Registry {
     }
 
     fn close(&self, key: ThreadKey) {
-        let source = self.sampler.threads.take_source(key);
-        if let Some(engine) = &self.engine {
-            engine.close(source);
-        }
+        Engine::close(self.sampler.threads.take_source(key));
     }
 
     fn forget(&self, key: ThreadKey, tid: u32, native_name: Option<String>) {
@@ -444,6 +447,34 @@ impl Registry {
             inner.by_tid.values().copied().collect()
         };
         keys.into_iter().for_each(|key| self.close(key));
+    }
+
+    /// Forgets the threads of a recording that has ended, so that another may begin. Nobody reads its rings any more.
+    pub fn clear(&self) {
+        let mut inner = self.inner();
+        for (_, key) in std::mem::take(&mut inner.by_tid) {
+            // One that was being registered while the ticks were ended.
+            self.close(key);
+            self.sampler.threads.release(key);
+            inner.free.push(key.index());
+        }
+        let (free, next) = (std::mem::take(&mut inner.free), inner.next);
+        *inner = Inner {
+            free,
+            next,
+            ..Inner::default()
+        };
+        while self.events.pop().is_some() {}
+    }
+
+    /// Makes all threads' sources go on: somebody else's handler may have stopped them.
+    pub fn keep_ticking(&self) {
+        let inner = self.inner();
+        for &key in inner.by_tid.values() {
+            if let Some(slot) = self.sampler.threads.get(key) {
+                Engine::go_on(slot.source());
+            }
+        }
     }
 }
 

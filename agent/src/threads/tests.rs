@@ -34,19 +34,19 @@ fn zeroed<T>(count: usize) -> &'static [T] {
 
 /// A registry without ticks.
 fn registry() -> &'static Registry {
-    let sampler = Box::leak(Box::new(Sampler {
-        counters: Box::leak(Box::new(Counters::new())),
-        threads: ThreadTable::new(zeroed(4_096), zeroed(16)),
-        stripes: &[],
+    let tuning = Box::leak(Box::new(Tuning {
         walker: &NoWalker,
         interval_nanos: 1_000_000,
         base_period_nanos: 1_000_000,
-        previous: PreviousHandler::default(),
-        armed: AtomicBool::new(false),
-        in_flight: CachePadded::new(AtomicU32::new(0)),
-        wake: CachePadded::new(AtomicU32::new(0)),
+        depth: 0,
     }));
-    Box::leak(Box::new(Registry::new(sampler, None)))
+    let sampler = Box::leak(Box::new(Sampler::new(
+        Box::leak(Box::new(Counters::new())),
+        ThreadTable::new(zeroed(4_096), zeroed(16)),
+        &[],
+        tuning,
+    )));
+    Box::leak(Box::new(Registry::new(sampler)))
 }
 
 fn identity() -> JavaIdentity {

@@ -19,7 +19,7 @@ const COMPARED: usize = 255;
 /// former has found.
 #[derive(Debug)]
 pub struct JudgedWalker {
-    own: HotspotWalker,
+    own: &'static HotspotWalker,
     agct: AgctWalker,
     counters: &'static Counters,
 }
@@ -41,7 +41,11 @@ enum Verdict {
 impl JudgedWalker {
     /// Both walkers of the same JVM.
     #[must_use]
-    pub const fn new(own: HotspotWalker, agct: AgctWalker, counters: &'static Counters) -> Self {
+    pub const fn new(
+        own: &'static HotspotWalker,
+        agct: AgctWalker,
+        counters: &'static Counters,
+    ) -> Self {
         Self {
             own,
             agct,
