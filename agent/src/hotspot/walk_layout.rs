@@ -322,6 +322,7 @@ impl Tables<'_> {
         Ok(InterpreterLayout {
             code,
             method_slot: METHOD_SLOT,
+            slot_may_hold_index: version.feature < 9,
             bcp_slot: if version.feature < 9 {
                 BCP_SLOT_OF_8
             } else {

@@ -10,6 +10,10 @@ use crate::walker::{Failure, FrameType, Position};
 
 const WORD: usize = 8;
 
+/// While a full collection of JDK 8 runs, frames hold the index of a bytecode where else its pointer stands
+/// (`frame::gc_prologue`); a method has at most 65,535 bytes of code.
+const HIGHEST_INDEX: usize = 65_535;
+
 /// A method as the interpreter sees it.
 #[derive(Clone, Copy, Debug)]
 struct Interpreted {
@@ -81,6 +85,17 @@ impl Walk<'_> {
         self.method_at(self.frame_slot(fp, self.layout.interpreter.method_slot)?)
     }
 
+    /// The bytecode pointer that a frame of this method holds.
+    fn stored_bcp(&self, fp: usize, method: &Interpreted) -> Option<usize> {
+        let word = self.frame_slot(fp, self.layout.interpreter.bcp_slot)?;
+        let is_index = self.layout.interpreter.slot_may_hold_index && word <= HIGHEST_INDEX;
+        Some(if is_index {
+            method.bytecodes.wrapping_add(word)
+        } else {
+            word
+        })
+    }
+
     /// Whether an interpreted frame stands at a frame pointer: with a method, and a bytecode pointer into it.
     pub(super) fn is_interpreted_frame(&self, fp: usize) -> bool {
         let Some(method) = self.method_of_frame(fp) else {
@@ -88,15 +103,16 @@ impl Walk<'_> {
         };
         method.length == 0
             || self
-                .frame_slot(fp, self.layout.interpreter.bcp_slot)
+                .stored_bcp(fp, &method)
                 .is_some_and(|bcp| method.index_of(bcp).is_some())
     }
 
     /// A whole frame whose method has called another.
     pub(super) fn interpreted_frame(&mut self, cursor: Cursor) -> Flow {
         let fp = cursor.fp;
-        let bcp = self.frame_slot(fp, self.layout.interpreter.bcp_slot);
-        match (self.method_of_frame(fp), bcp) {
+        let method = self.method_of_frame(fp);
+        let bcp = method.and_then(|method| self.stored_bcp(fp, &method));
+        match (method, bcp) {
             (Some(method), Some(bcp)) if fp >= cursor.sp => {
                 self.unpacking = false;
                 self.push(method.method, method.position(bcp));
@@ -142,7 +158,7 @@ impl Walk<'_> {
         let fp = registers.fp;
         if fp >= registers.sp
             && let Some(method) = self.method_of_frame(fp)
-            && let Some(stored) = self.frame_slot(fp, self.layout.interpreter.bcp_slot)
+            && let Some(stored) = self.stored_bcp(fp, &method)
         {
             // The register is ahead of the frame, which is written at calls only.
             let bcp = match method.index_of(registers.r13) {

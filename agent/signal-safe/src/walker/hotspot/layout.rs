@@ -157,6 +157,8 @@ pub struct InterpreterLayout {
     pub method_slot: isize,
     /// Words from a frame's pointer to its bytecode pointer.
     pub bcp_slot: isize,
+    /// Whether that holds the bytecode's index at times: on JDK 8.
+    pub slot_may_hold_index: bool,
     /// Words from a frame's pointer to its caller's stack pointer.
     pub sender_sp_slot: isize,
     /// The entries of methods, where frames are built.
