@@ -32,11 +32,23 @@ pub(crate) struct Measured {
 
 /// Runs a program with a recording of all its events.
 pub(crate) fn measure(program: Program, options: &str) -> Measured {
+    record(Program::agent, program, options)
+}
+
+/// Runs a program, attaches to it, and takes a recording from then on.
+fn measure_attached(program: Program, options: &str) -> Measured {
+    record(Program::attached, program, options)
+}
+
+fn record(under: fn(Program, &str) -> Program, program: Program, options: &str) -> Measured {
     let folder = folder();
     let file = folder.path().join("all.jfr");
     let options = format!("url=none,dialect=datakit,{options},file={}", file.display());
-    let run = program.agent(&options).run().expect_success();
-    assert_eq!(run.other_lines(), Vec::<&str>::new(), "standard error");
+    let run = under(program, &options).run().expect_success();
+    let mut said = run.other_lines();
+    // The JVM's own notice of a load, from 21 on.
+    said.retain(|line| !line.starts_with("WARNING: "));
+    assert_eq!(said, Vec::<&str>::new(), "standard error");
     assert!(file.is_file(), "no recording: {}", run.stderr);
     let profile = Profile::of_file(&file);
     Measured { run, profile }
@@ -52,6 +64,17 @@ pub(crate) struct Enough {
 /// Runs a program for ever more seconds until it used enough CPU time and the test knows how much: on a machine that is
 /// busy elsewhere both take longer. Where that never is, nothing can be measured, which is a counted skip.
 pub(crate) fn measure_enough(
+    test: &str,
+    program: impl Fn(&str) -> Program,
+    seconds: u32,
+    options: &str,
+    enough: Enough,
+) -> Option<Measured> {
+    measure_enough_by(measure, test, program, seconds, options, enough)
+}
+
+fn measure_enough_by(
+    measure: fn(Program, &str) -> Measured,
     test: &str,
     program: impl Fn(&str) -> Program,
     seconds: u32,
@@ -187,6 +210,31 @@ fn methods_have_their_shares_and_the_sum_is_the_cpu_time_at_1_ms() {
             measured.check_sum();
             measured.check_threads();
             measured.check_shares("CpuShares");
+        });
+    });
+}
+
+#[test]
+fn an_attached_agent_shows_shares_and_the_sum_as_well() {
+    let test = "shares and sum, attached";
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
+        on_engines(test, |engine| {
+            let program = |seconds: &str| Program::new(jdk, "CpuShares", &[seconds]);
+            let options = format!("interval=1ms,event={engine}");
+            let enough = Enough {
+                truth: "thread.main.cpu_nanos",
+                nanos: 5_000_000_000,
+            };
+            let measured = measure_enough_by(measure_attached, test, program, 6, &options, enough);
+            let Some(measured) = measured else {
+                return;
+            };
+            eprintln!("JDK {}, {engine}, attached", jdk.version);
+            measured.check_sum();
+            // Timers on a kernel's tick of 4 ms give too few samples for shares in so short a time.
+            if engine != "ctimer" {
+                measured.check_shares("CpuShares");
+            }
         });
     });
 }

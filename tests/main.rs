@@ -10,6 +10,7 @@ mod accuracy;
 mod attach;
 mod counters;
 mod endings;
+mod matrix;
 mod options;
 mod outage;
 mod pressure;

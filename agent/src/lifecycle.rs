@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jni_sys::{JNIEnv, JavaVM, jint};
 use once_cell::sync::OnceCell;
@@ -29,6 +30,9 @@ struct Host {
 unsafe impl Send for Host {}
 // SAFETY: as above.
 unsafe impl Sync for Host {}
+
+/// Longest time that an attach to a JVM which is starting waits for that. Nothing else waits for its listener.
+const START_LIMIT: Duration = Duration::from_secs(5);
 
 static HOST: OnceCell<Host> = OnceCell::new();
 
@@ -84,7 +88,7 @@ pub(crate) unsafe fn load(vm: *mut JavaVM, options: *const c_char, attached: boo
         text.to_string_lossy().into_owned()
     };
     // SAFETY: the JVM's own argument.
-    let host = match HOST.get_or_try_init(|| unsafe { Host::meet(vm) }) {
+    let host = match HOST.get_or_try_init(|| unsafe { Host::meet(vm, attached) }) {
         Ok(host) => *host,
         Err(error) => {
             eprintln!("[jprof] this JVM gives no JVMTI environment ({error}): nothing is profiled");
@@ -96,7 +100,7 @@ pub(crate) unsafe fn load(vm: *mut JavaVM, options: *const c_char, attached: boo
     let is_running = life.session.as_ref().is_some_and(|one| !one.is_stopped());
     let is_first = life.given.is_none();
     // A recording's log stays as it is while it is not known whether its options change.
-    if is_first || !is_running {
+    if is_first || attached && !is_running {
         logging::install(&parsed.options.log, parsed.options.log_level);
     }
     for complaint in &parsed.complaints {
@@ -116,6 +120,12 @@ pub(crate) unsafe fn load(vm: *mut JavaVM, options: *const c_char, attached: boo
     }
     if let Err(reason) = check_jvm(host.jvmti) {
         log::warn!("{reason}; nothing is profiled");
+        return jni_sys::JNI_OK;
+    }
+    if !attached && !is_first {
+        log::error!(
+            "jprof is loaded in this JVM already, by an earlier -agentpath or JAVA_TOOL_OPTIONS, whose options hold: this load changes nothing"
+        );
         return jni_sys::JNI_OK;
     }
     let given = match life.given.take() {
@@ -157,10 +167,19 @@ pub(crate) unsafe fn load(vm: *mut JavaVM, options: *const c_char, attached: boo
 
 impl Host {
     /// # Safety
-    /// `vm` is the JVM.
-    unsafe fn meet(vm: *mut JavaVM) -> Result<Self, JvmtiError> {
-        // SAFETY: the caller vouches for it.
-        let jvmti = unsafe { Jvmti::new(vm)? };
+    /// `vm` is the JVM. `attached`: the calling thread is the JVM's attach listener.
+    unsafe fn meet(vm: *mut JavaVM, attached: bool) -> Result<Self, JvmtiError> {
+        let give_up = Instant::now() + START_LIMIT;
+        let jvmti = loop {
+            // SAFETY: the caller vouches for it.
+            match unsafe { Jvmti::new(vm) } {
+                // Up to 17 the listener works before the JVM has started in full, and environments are to be had after.
+                Err(_) if attached && Instant::now() < give_up => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                result => break result?,
+            }
+        };
         callbacks::enable(jvmti)?;
         Ok(Self {
             vm,

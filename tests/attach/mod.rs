@@ -1,6 +1,7 @@
 //! `jprof attach` and its like, at JVMs in every state: it loads the agent or says why not, and harms nobody.
 
 mod again;
+mod pause;
 mod reach;
 mod states;
 

@@ -1,5 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use super::{at_once, root, skip};
@@ -34,6 +35,18 @@ impl Jdk {
         &self.home
     }
 
+    /// Whether a JVM starts with these arguments.
+    pub(crate) fn takes(&self, arguments: &[&str]) -> bool {
+        let mut java = Command::new(self.tool("java"));
+        java.args(arguments)
+            .arg("-version")
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        java.status().expect("java starts").success()
+    }
+
     /// A tool of the JDK.
     pub(crate) fn tool(&self, name: &str) -> PathBuf {
         self.home.join("bin").join(name)
@@ -65,7 +78,14 @@ pub(crate) fn on_jdks_at_once(test: &str, versions: &[u32], body: impl Fn(&Jdk) 
     at_once(&jdks, body);
 }
 
+/// `$JPROF_EVERY_JDK` makes the old and the usual one all: what hardly differs is tried on each as well (`make soak`).
 fn installed(test: &str, versions: &[u32]) -> impl Iterator<Item = Jdk> {
+    let every = std::env::var_os("JPROF_EVERY_JDK").is_some();
+    let versions = if every && versions == OLD_AND_USUAL {
+        ALL
+    } else {
+        versions
+    };
     versions.iter().filter_map(move |&version| {
         let jdk = Jdk::find(version);
         if jdk.is_none() {

@@ -13,7 +13,7 @@ pub(crate) use ledger::skip;
 pub(crate) use program::{Program, Run, Running, agent_argument};
 pub(crate) use recording::{Profile, Sample, Stack};
 pub(crate) use system::{
-    Signal, is_root, perf_ticks_in_kernel, process_cpu_nanos, resident_mib, send,
+    Signal, is_root, peak_mib, perf_ticks_in_kernel, process_cpu_nanos, resident_mib, send,
 };
 
 use std::fmt::Debug;

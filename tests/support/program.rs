@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::system::{self, Signal, process_cpu_nanos};
-use super::{Jdk, library, root};
+use super::{Jdk, command, library, root};
 
 /// Most programs are asked to run for seconds; a machine that is busy elsewhere takes longer. What takes longer than
 /// this hangs.
@@ -48,6 +48,8 @@ pub(crate) struct Program {
     user: Option<u32>,
     starter: Vec<String>,
     longest: Duration,
+    /// Options of an agent that is attached as soon as the program has begun.
+    attached: Vec<String>,
 }
 
 impl Program {
@@ -62,6 +64,7 @@ impl Program {
             user: None,
             starter: Vec::new(),
             longest: LONGEST_RUN,
+            attached: Vec::new(),
         }
     }
 
@@ -69,6 +72,12 @@ impl Program {
     pub(crate) fn agent(self, options: &str) -> Program {
         let argument = agent_argument(options);
         self.jvm(argument)
+    }
+
+    /// Under the agent with these options, which is attached once the program has begun.
+    pub(crate) fn attached(mut self, options: &str) -> Program {
+        self.attached.push(options.to_owned());
+        self
     }
 
     /// With an argument for the JVM.
@@ -130,7 +139,7 @@ impl Program {
         let mut child = command.spawn().expect("java starts");
         let stdout = Lines::follow(child.stdout.take().expect("a pipe"));
         let stderr = Lines::follow(child.stderr.take().expect("a pipe"));
-        Running {
+        let mut running = Running {
             what: format!("{command:?}"),
             child,
             stdout,
@@ -138,13 +147,29 @@ impl Program {
             began: Instant::now(),
             longest: self.longest,
             cpu: Vec::new(),
+        };
+        for options in self.attached {
+            running.wait_for("begin.cpu_nanos");
+            let pid = running.pid();
+            let attaching = thread::spawn(move || attach(pid, &options));
+            // The program's clock is noted all the while.
+            while !attaching.is_finished() && running.look().is_none() {}
+            attaching.join().expect("it is attached to");
         }
+        running
     }
 
     /// Runs it to its end.
     pub(crate) fn run(self) -> Run {
         self.start().finish()
     }
+}
+
+fn attach(pid: u32, options: &str) {
+    let mut jprof = Command::new(command());
+    jprof.args(["attach", &pid.to_string(), options, "--library"]);
+    let output = jprof.arg(library()).output().expect("the command starts");
+    assert!(output.status.success(), "{jprof:?}: {output:?}");
 }
 
 /// The JVM's argument for the agent with these options.

@@ -1,7 +1,6 @@
 //! Everything that a program does at once.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
 
 use crate::accuracy::{Enough, Measured, measure_enough};
 use crate::support::{ALL, Jdk, OLD_AND_USUAL, Profile, Program, on_jdks, skip};
@@ -108,7 +107,7 @@ fn stacks_are_whole_under_every_collector() {
     let test = "collectors by the own walker";
     on_jdks(test, &[17, 25], |jdk| {
         for collector in collectors {
-            if !has(jdk, collector) {
+            if !jdk.takes(&[collector]) {
                 skip(&format!("{test}: JDK {} has no {collector}", jdk.version));
                 continue;
             }
@@ -117,17 +116,6 @@ fn stacks_are_whole_under_every_collector() {
             }
         }
     });
-}
-
-/// Whether a JVM starts with that argument.
-fn has(jdk: &Jdk, argument: &str) -> bool {
-    let mut java = Command::new(jdk.tool("java"));
-    java.args([argument, "-version"])
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    java.status().expect("java starts").success()
 }
 
 #[test]

@@ -42,8 +42,14 @@ struct Hook {
     original: PthreadCreate,
     observer: &'static dyn ThreadObserver,
     key: libc::pthread_key_t,
+    /// Set in a thread that is on its way through another's hook.
+    in_other: libc::pthread_key_t,
     pid: u32,
 }
+
+/// The function that another profiler had put in place of `pthread_create` before us, 0 without one. Its library stays
+/// loaded from then on.
+static OTHER: AtomicUsize = AtomicUsize::new(0);
 
 impl Hook {
     /// The hook, except in a forked child: there the observer's locks may have stayed locked for
@@ -90,26 +96,31 @@ impl CreationHook {
     pub fn install(observer: &'static dyn ThreadObserver) -> Result<Self, &'static str> {
         HOOK.get_or_try_init(|| {
             // SAFETY: dlsym with a literal; pthread_key_create with a destructor of the right type.
-            let (original, key) = unsafe {
+            let (original, key, in_other) = unsafe {
                 let original = libc::dlsym(libc::RTLD_DEFAULT, c"pthread_create".as_ptr());
                 if original.is_null() {
                     return Err("pthread_create is not to be found");
                 }
-                let mut key = 0;
-                if libc::pthread_key_create(&raw mut key, Some(thread_ends)) != 0 {
+                let (mut key, mut in_other) = (0, 0);
+                if libc::pthread_key_create(&raw mut key, Some(thread_ends)) != 0
+                    || libc::pthread_key_create(&raw mut in_other, None) != 0
+                {
                     return Err("no thread-specific key is left");
                 }
-                (mem::transmute::<*mut c_void, PthreadCreate>(original), key)
+                let original = mem::transmute::<*mut c_void, PthreadCreate>(original);
+                (original, key, in_other)
             };
             Ok(Hook {
                 original,
                 observer,
                 key,
+                in_other,
                 pid: std::process::id(),
             })
-        })?;
-        let patched = patch_all(pthread_create as *const () as usize);
-        Ok(Self { patched })
+        })
+        .map(|hook| Self {
+            patched: patch_all(pthread_create as *const () as usize, hook),
+        })
     }
 
     /// Imports that point at the wrapper.
@@ -129,10 +140,23 @@ unsafe extern "C" fn pthread_create(
     let Some(hook) = HOOK.get() else {
         return libc::EAGAIN;
     };
-    let start = Box::into_raw(Box::new(Start { routine, argument }));
-    // SAFETY: the arguments are the caller's; `run` takes the box over.
+    // SAFETY: the key is the hook's; the arguments are the caller's; `run` takes the box over.
     unsafe {
-        let result = (hook.original)(thread, attributes, run, start.cast());
+        if !libc::pthread_getspecific(hook.in_other).is_null() {
+            // The other hook was put in after ours, and calls what it has found: us.
+            return (hook.original)(thread, attributes, routine, argument);
+        }
+        let start = Box::into_raw(Box::new(Start { routine, argument }));
+        let other = OTHER.load(Ordering::Acquire);
+        let result = if other == 0 {
+            (hook.original)(thread, attributes, run, start.cast())
+        } else {
+            let other = mem::transmute::<usize, PthreadCreate>(other);
+            libc::pthread_setspecific(hook.in_other, ptr::from_ref(hook).cast());
+            let result = other(thread, attributes, run, start.cast());
+            libc::pthread_setspecific(hook.in_other, ptr::null());
+            result
+        };
         if result != 0 {
             drop(Box::from_raw(start));
         }
@@ -185,20 +209,54 @@ pub fn current_name() -> Option<String> {
 struct Patch {
     replacement: usize,
     own_base: usize,
+    /// The C library's function.
+    original: usize,
     protections: Protections,
     patched: usize,
+    /// What another has put into a library's import.
+    other: usize,
 }
 
-fn patch_all(replacement: usize) -> usize {
+fn patch_all(replacement: usize, hook: &Hook) -> usize {
     let mut patch = Patch {
         replacement,
         own_base: base_of(replacement),
+        original: hook.original as *const () as usize,
         protections: Protections::read(),
         patched: 0,
+        other: 0,
     };
-    // SAFETY: the callback is called during the call only, with this `patch`.
-    unsafe { libc::dl_iterate_phdr(Some(patch_library), (&raw mut patch).cast()) };
+    // First what others have put in: no thread may be missed by them once an import is ours.
+    for look_only in [true, false] {
+        let mut pass = Pass {
+            patch: &mut patch,
+            look_only,
+        };
+        // SAFETY: the callback is called during the call only, with this `pass`.
+        unsafe { libc::dl_iterate_phdr(Some(patch_library), (&raw mut pass).cast()) };
+        if look_only && pass.patch.other != 0 && keep_loaded(pass.patch.other) {
+            OTHER.store(pass.patch.other, Ordering::Release);
+        }
+    }
     patch.patched
+}
+
+struct Pass<'a> {
+    patch: &'a mut Patch,
+    look_only: bool,
+}
+
+/// Keeps the library of an address from being unloaded. False when the address is in none, or in the C library.
+fn keep_loaded(address: usize) -> bool {
+    // SAFETY: dladdr fills in the structure; the name is looked up among the loaded libraries only, and the handle is kept
+    // on purpose.
+    unsafe {
+        let mut info: libc::Dl_info = mem::zeroed();
+        let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+        libc::dladdr(address as *const c_void, &raw mut info) != 0
+            && !is_runtime(info.dli_fname)
+            && !libc::dlopen(info.dli_fname, flags).is_null()
+    }
 }
 
 fn base_of(address: usize) -> usize {
@@ -218,15 +276,16 @@ unsafe extern "C" fn patch_library(
     _: usize,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: see the module; `data` is the `Patch` of `patch_all`.
+    // SAFETY: see the module; `data` is the `Pass` of `patch_all`.
     unsafe {
         let info = &*info;
-        let patch = &mut *data.cast::<Patch>();
+        let pass = &mut *data.cast::<Pass<'_>>();
+        let patch = &*pass.patch;
         // Our own threads are not the application's, and the C library and the loader call
         // themselves without imports.
         if info.dlpi_addr as usize != patch.own_base && !is_runtime(info.dlpi_name) {
             let headers = slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));
-            patch_imports(info.dlpi_addr as usize, headers, patch);
+            patch_imports(info.dlpi_addr as usize, headers, pass);
         }
     }
     0
@@ -305,7 +364,7 @@ const IMPORT_KINDS: [u32; 2] = [6, 7];
 #[cfg(target_arch = "aarch64")]
 const IMPORT_KINDS: [u32; 2] = [1025, 1026];
 
-unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut Patch) {
+unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], pass: &mut Pass<'_>) {
     let Some(header) = headers
         .iter()
         .find(|header| header.p_type == libc::PT_DYNAMIC)
@@ -331,13 +390,20 @@ unsafe fn patch_imports(base: usize, headers: &[libc::Elf64_Phdr], patch: &mut P
                 let symbol = &*(dynamic.symbols as *const libc::Elf64_Sym).add(symbol);
                 let name =
                     CStr::from_ptr((dynamic.strings + symbol.st_name as usize) as *const c_char);
-                if name == c"pthread_create"
-                    && write_slot(
-                        base + relocation.offset as usize,
-                        &patch.protections,
-                        patch.replacement,
-                    )
-                {
+                if name != c"pthread_create" {
+                    continue;
+                }
+                let slot = base + relocation.offset as usize;
+                let patch = &mut *pass.patch;
+                if pass.look_only {
+                    let now = (*(slot as *const AtomicUsize)).load(Ordering::Acquire);
+                    // Before its first call an import points into its own library.
+                    let is_another =
+                        now != patch.replacement && now != patch.original && base_of(now) != base;
+                    if is_another && patch.other == 0 {
+                        patch.other = now;
+                    }
+                } else if write_slot(slot, &patch.protections, patch.replacement) {
                     patch.patched += 1;
                 }
             }

@@ -5,14 +5,13 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ffi::c_void;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 
-use crossbeam::utils::CachePadded;
 use jprof_signal_safe::counters::Counters;
-use jprof_signal_safe::previous::PreviousHandler;
 use jprof_signal_safe::threads::{ThreadSlot, ThreadTable};
+use jprof_signal_safe::tick::Tuning;
 use jprof_signal_safe::walker::{Failure, Outcome, Room, Walker};
 
 use super::*;
@@ -79,7 +78,7 @@ fn living_thread() -> (u32, impl FnOnce()) {
 #[test]
 fn a_scan_finds_threads_that_live_and_forgets_those_that_are_gone() {
     let registry = registry();
-    registry.begin().expect("/proc");
+    registry.begin(None).expect("/proc");
     let (tid, end) = living_thread();
     registry.scan();
     let key = registry.key_of(tid).expect("found");
@@ -97,7 +96,7 @@ fn a_scan_finds_threads_that_live_and_forgets_those_that_are_gone() {
 #[test]
 fn a_scan_never_takes_a_thread_that_is_being_born_for_one_that_is_gone() {
     let registry = registry();
-    registry.begin().expect("/proc");
+    registry.begin(None).expect("/proc");
     registry.existing_java_done();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -128,7 +127,7 @@ fn a_scan_never_takes_a_thread_that_is_being_born_for_one_that_is_gone() {
 #[test]
 fn a_thread_that_took_leave_is_not_taken_for_a_new_one() {
     let registry = registry();
-    registry.begin().expect("/proc");
+    registry.begin(None).expect("/proc");
     registry.existing_java_done();
     thread::spawn(move || {
         let tid = current_tid();
@@ -152,7 +151,7 @@ fn an_environment_is_kept_only_while_its_java_thread_lives() {
     let (ended, ends_ended) = living_thread();
     let (again, ends_again) = living_thread();
     assert_eq!(registry.java_thread_starts(before, 0x10), None);
-    registry.begin().expect("/proc");
+    registry.begin(None).expect("/proc");
     // Both end, and one becomes a Java thread anew, after the list of Java threads was made.
     registry.java_thread_ends(ended);
     registry.java_thread_ends(again);
@@ -178,7 +177,7 @@ fn an_environment_is_kept_only_while_its_java_thread_lives() {
 #[test]
 fn a_thread_of_the_agent_is_its_own_even_if_a_scan_was_quicker() {
     let registry = registry();
-    registry.begin().expect("/proc");
+    registry.begin(None).expect("/proc");
     let (tid, end) = living_thread();
     registry.scan();
     let found = registry.key_of(tid).expect("found");
@@ -194,7 +193,7 @@ fn a_thread_of_the_agent_is_its_own_even_if_a_scan_was_quicker() {
 #[test]
 fn a_number_that_comes_round_is_another_thread() {
     let registry = registry();
-    registry.begin().expect("/proc");
+    registry.begin(None).expect("/proc");
     registry.existing_java_done();
     let (tid, end) = living_thread();
     registry.scan();
