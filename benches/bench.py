@@ -8,6 +8,7 @@ import time
 
 import flame_graph
 import footprint
+import instructions
 import report
 import sample_cost
 import startup
@@ -18,6 +19,7 @@ from jvm import Lab
 SECTIONS = {
     "throughput": throughput,
     "walk": walk,
+    "instructions": instructions,
     "sample_cost": sample_cost,
     "startup": startup,
     "footprint": footprint,

@@ -78,8 +78,9 @@ class Lab:
         folder.mkdir(parents=True)
         return folder
 
-    def start(self, jdk, variant, program, folder, flags=(), **pipes):
-        words = [str(self.jdks / f"jdk{jdk}" / "bin" / "java"), *flags]
+    def start(self, jdk, variant, program, folder, flags=(), before=(), **pipes):
+        """Starts a program, by way of another if `before` names one."""
+        words = [*before, str(self.jdks / f"jdk{jdk}" / "bin" / "java"), *flags]
         if variant.agent:
             agent = variant.agent.format(file=folder / "recording.jfr", spool=folder / "spool")
             words.append(f"-agentpath:{agent}")

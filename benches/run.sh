@@ -2,7 +2,7 @@
 # What jprof costs a program, beside async-profiler, in one run: a table and raw data in target/bench/.
 #   benches/run.sh                     some ten minutes
 #   QUICK=1 benches/run.sh             two minutes, for trying out: too short for figures
-#   benches/run.sh startup footprint   only these (throughput sample_cost startup footprint flame_graph)
+#   benches/run.sh startup footprint   only these (throughput walk instructions sample_cost startup footprint flame_graph)
 # AGENT=… and COMMAND=… measure another build's libjprof.so and jprof.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,6 +29,7 @@ fetch_async_profiler() {
 }
 
 need python3 python3 || { echo "no python3: install it and try again" >&2; exit 1; }
+command -v valgrind >/dev/null || install_packages valgrind || true # without it a part is skipped, and says so
 fetch_async_profiler || echo "$async_profiler could not be fetched" >&2
 [ -n "${AGENT:-}" ] || scripts/build.sh
 cargo build --quiet --release -p flame-graph --example synthetic
