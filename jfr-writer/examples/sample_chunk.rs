@@ -8,10 +8,10 @@ use std::io::{Seek, Write};
 
 use jfr_writer::{
     ActiveRecording, ActiveSetting, ChunkEnd, ChunkStart, ChunkWriter, ClassRef, Counter,
-    CpuInformation, CpuLoad, Dialect, ExecutionMode, ExecutionSample, Frame, FrameKind,
-    InitialSystemProperty, JvmInformation, MethodId, MethodRef, NativeLibrary, OsInformation,
-    ProfilerConfig, StackTraceId, ThreadEnd, ThreadId, ThreadRef, ThreadStart, ThreadState,
-    WriteError,
+    CpuInformation, CpuLoad, Dialect, ExecutionMode, ExecutionSample, Frame, FrameKind, HeapUsage,
+    InitialSystemProperty, JvmInformation, LiveObject, MethodId, MethodRef, NativeLibrary,
+    ObjectSample, OsInformation, ProfilerConfig, StackTraceId, ThreadEnd, ThreadId, ThreadRef,
+    ThreadStart, ThreadState, WriteError,
 };
 
 const START_UNIX_NANOS: u64 = 1_760_000_000_000_000_000;
@@ -19,6 +19,7 @@ const START_TICKS: u64 = 5_000_000_000_000;
 const TICKS_PER_SECOND: u64 = 1_000_000_000;
 const CHUNK_TICKS: u64 = 10 * TICKS_PER_SECOND;
 const INTERVAL_TICKS: u64 = 10_000_000;
+const ALLOC_INTERVAL_BYTES: u64 = 512 << 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
@@ -78,6 +79,7 @@ fn write_chunk(out: File, dialect: Dialect, offset_ticks: u64) -> Result<File, W
     })?;
     write_samples(&mut chunk, ticks, [main, worker, compiler], &stacks)?;
     let end_ticks = ticks + CHUNK_TICKS;
+    write_objects(&mut chunk, [ticks, end_ticks], [main, worker], &stacks)?;
     chunk.write(&ThreadEnd {
         ticks: end_ticks - INTERVAL_TICKS,
         thread: worker,
@@ -160,10 +162,10 @@ fn write_settings<W: Write + Seek>(
         ticks,
         cpu_interval_nanos: INTERVAL_TICKS,
         wall_interval_nanos: 0,
-        alloc_interval_bytes: 0,
-        memleak_interval_bytes: 0,
-        memleak_capacity: 0,
-        mode_mask: 1,
+        alloc_interval_bytes: ALLOC_INTERVAL_BYTES,
+        memleak_interval_bytes: ALLOC_INTERVAL_BYTES,
+        memleak_capacity: 1_024,
+        mode_mask: 3,
         version: "0.1.0",
         cpu_engine: "perf_events",
     })?;
@@ -343,4 +345,59 @@ fn write_samples<W: Write + Seek>(
         }
     }
     Ok(())
+}
+
+/// Objects of classes that a JVM names in different ways, allocated all the time; some of them are
+/// alive at the end.
+fn write_objects<W: Write + Seek>(
+    chunk: &mut ChunkWriter<W>,
+    [start_ticks, end_ticks]: [u64; 2],
+    [main, worker]: [ThreadId; 2],
+    stacks: &Stacks,
+) -> Result<(), WriteError> {
+    let classes = [
+        ("[B", 1_040_u64),
+        ("java/lang/String", 24),
+        ("[[J", 32),
+        ("[Ljava/util/HashMap$Node;", 8 << 20),
+        ("com/shop/Cart$$Lambda$14/0x0000000800c03000", 16),
+    ];
+    let classes = classes.map(|(name, size_bytes)| {
+        let class = chunk.class(&ClassRef { name, modifiers: 1 });
+        (class, size_bytes)
+    });
+    for place in 0..100 {
+        let (class, size_bytes) = classes[place % classes.len()];
+        let (thread, stack) = match place % 3 {
+            0 => (worker, stacks.worker[0]),
+            _ => (main, stacks.main[place % 3]),
+        };
+        let ticks = start_ticks + place as u64 * 9 * INTERVAL_TICKS;
+        let weight = (ALLOC_INTERVAL_BYTES as f32 / size_bytes as f32).max(1.0) + 0.25;
+        chunk.write(&ObjectSample {
+            ticks,
+            thread,
+            stack,
+            class,
+            size_bytes,
+            weight,
+        })?;
+        if place % 10 == 1 {
+            chunk.write(&LiveObject {
+                ticks: end_ticks,
+                thread,
+                stack,
+                class,
+                size_bytes,
+                weight,
+                age: place as u64 / 10,
+                allocation_ticks: ticks,
+            })?;
+        }
+    }
+    chunk.write(&HeapUsage {
+        ticks: end_ticks,
+        size_bytes: 48 << 20,
+        is_live: true,
+    })
 }

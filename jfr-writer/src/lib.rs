@@ -46,8 +46,8 @@ pub use dialect::Dialect;
 pub use error::WriteError;
 pub use event::{
     ActiveRecording, ActiveSetting, Counter, CpuInformation, CpuLoad, Event, ExecutionSample,
-    InitialSystemProperty, JvmInformation, NativeLibrary, OsInformation, ProfilerConfig, ThreadEnd,
-    ThreadStart,
+    HeapUsage, InitialSystemProperty, JvmInformation, LiveObject, NativeLibrary, ObjectSample,
+    OsInformation, ProfilerConfig, ThreadEnd, ThreadStart,
 };
 pub use ids::{ClassId, MethodId, StackTraceId, SymbolId, ThreadId};
 pub use limits::{MAX_SAMPLE_COPIES, MAX_TEXT_BYTES};

@@ -1,10 +1,10 @@
 //! How an event is laid out: one table of columns that both writes the fields and describes them.
 
 use crate::dialect::Dialect;
-use crate::encode::{put_float, put_int, put_long, put_text};
+use crate::encode::{put_boolean, put_float, put_int, put_long, put_text};
 use crate::error::WriteError;
 use crate::event::type_id;
-use crate::ids::{ChunkTag, StackTraceId, ThreadId};
+use crate::ids::{ChunkTag, ClassId, StackTraceId, ThreadId};
 use crate::limits::MAX_SAMPLE_COPIES;
 use crate::metadata::Type;
 use crate::pool::{ExecutionMode, ThreadState};
@@ -50,9 +50,11 @@ pub(crate) enum Value<E> {
     Long(fn(&E) -> u64),
     Int(fn(&E) -> u32),
     Float(fn(&E) -> f32),
+    Boolean(fn(&E) -> bool),
     Text(for<'e> fn(&'e E) -> Option<&'e str>),
     Thread(fn(&E) -> ThreadId),
     StackTrace(fn(&E) -> StackTraceId),
+    Class(fn(&E) -> ClassId),
     State(fn(&E) -> ThreadState),
     Mode(fn(&E) -> ExecutionMode),
     /// The type id of the event that has this name in the chunk's dialect, 0 if there is none.
@@ -100,9 +102,11 @@ impl<E> Column<E> {
             Value::Long(_) | Value::EventId(_) => Type::Long,
             Value::Int(_) => Type::Int,
             Value::Float(_) => Type::Float,
+            Value::Boolean(_) => Type::Boolean,
             Value::Text(_) => Type::String,
             Value::Thread(_) => Type::Thread,
             Value::StackTrace(_) => Type::StackTrace,
+            Value::Class(_) => Type::Class,
             Value::State(_) => Type::ThreadState,
             Value::Mode(_) => Type::ExecutionMode,
         }
@@ -113,9 +117,11 @@ impl<E> Column<E> {
             Value::Long(get) => put_long(out, get(event)),
             Value::Int(get) => put_int(out, get(event) as i32),
             Value::Float(get) => put_float(out, get(event)),
+            Value::Boolean(get) => put_boolean(out, get(event)),
             Value::Text(get) => put_text(out, get(event)),
             Value::Thread(get) => put_long(out, get(event).index(chunk).into()),
             Value::StackTrace(get) => put_long(out, get(event).index(chunk).into()),
+            Value::Class(get) => put_long(out, get(event).index(chunk).into()),
             Value::State(get) => put_long(out, get(event).key()),
             Value::Mode(get) => put_long(out, get(event).key()),
             Value::EventId(get) => put_long(out, type_id(dialect, get(event)).unwrap_or(0)),

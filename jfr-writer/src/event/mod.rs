@@ -3,6 +3,7 @@
 mod counter;
 mod cpu;
 mod form;
+mod heap;
 mod jvm;
 mod recording;
 mod sample;
@@ -11,6 +12,7 @@ mod thread;
 
 pub use counter::Counter;
 pub use cpu::CpuLoad;
+pub use heap::{HeapUsage, LiveObject, ObjectSample};
 pub use jvm::{
     CpuInformation, InitialSystemProperty, JvmInformation, NativeLibrary, OsInformation,
 };
@@ -64,6 +66,9 @@ const CATALOGUE: &[Entry] = &[
     Entry::of::<ThreadStart>(),
     Entry::of::<ThreadEnd>(),
     Entry::of::<Counter<'static>>(),
+    Entry::of::<ObjectSample>(),
+    Entry::of::<LiveObject>(),
+    Entry::of::<HeapUsage>(),
 ];
 
 /// The events of a dialect.

@@ -20,6 +20,7 @@ pub(crate) fn empty(dialect: jfr_writer::Dialect) -> Story {
         dialect,
         threads: Vec::new(),
         methods: Vec::new(),
+        classes: Vec::new(),
         stacks: Vec::new(),
         steps: Vec::new(),
     }

@@ -79,11 +79,14 @@ fn event(event: &Value) -> String {
         .iter();
     let shown = |(name, field): (&String, &Value)| {
         let shown = match (name.as_str(), field) {
-            ("startTime", Value::String(time)) => {
+            ("startTime" | "allocationTime", Value::String(time)) => {
                 ticks(time).map_or_else(|| time.clone(), |ticks| ticks.to_string())
             }
             ("jvmUser" | "jvmSystem" | "machineTotal", Value::Number(load)) => {
                 format!("{:?}", load.as_f64().unwrap_or_default() as f32)
+            }
+            ("weight", Value::Number(weight)) if weight.is_f64() => {
+                format!("{:?}", weight.as_f64().unwrap_or_default() as f32)
             }
             _ => value(field),
         };
@@ -103,6 +106,8 @@ fn value(value: &Value) -> String {
                 let fields = ["osName", "osThreadId", "javaName", "javaThreadId"]
                     .map(|name| format!("{name}={}", self::value(&fields[name])));
                 format!("{{{}}}", fields.join(" "))
+            } else if fields.contains_key("classLoader") {
+                self::value(&fields["name"])
             } else {
                 value.to_string()
             }

@@ -143,20 +143,100 @@ fn pools_have_the_layouts_that_readers_know_by_heart() {
 #[test]
 fn samples_have_the_fields_of_their_dialect() {
     with_empty_chunks(|dialect, chunk| {
-        let (ty, expected) = match dialect {
-            Dialect::DataKit => (
-                "datadog.ExecutionSample",
-                "startTime:long eventThread:java.lang.Thread* stackTrace:jdk.types.StackTrace* \
-                 state:jdk.types.ThreadState* mode:datadog.types.ExecutionMode* weight:long spanId:long \
-                 localRootSpanId:long",
-            ),
-            Dialect::Jdk => (
-                "jdk.ExecutionSample",
-                "startTime:long sampledThread:java.lang.Thread* stackTrace:jdk.types.StackTrace* \
-                 state:jdk.types.ThreadState*",
-            ),
+        let head = "startTime:long eventThread:java.lang.Thread* stackTrace:jdk.types.StackTrace*";
+        let of_object = format!("{head} objectClass:java.lang.Class*");
+        let expected = match dialect {
+            Dialect::DataKit => vec![
+                (
+                    "datadog.ExecutionSample",
+                    format!(
+                        "{head} state:jdk.types.ThreadState* mode:datadog.types.ExecutionMode* \
+                         weight:long spanId:long localRootSpanId:long"
+                    ),
+                ),
+                (
+                    "datadog.ObjectSample",
+                    format!("{of_object} size:long weight:float"),
+                ),
+                (
+                    "datadog.HeapLiveObject",
+                    format!("{of_object} age:long size:long weight:float"),
+                ),
+                (
+                    "datadog.HeapUsage",
+                    "startTime:long size:long isLive:boolean".to_owned(),
+                ),
+            ],
+            Dialect::Jdk => vec![
+                (
+                    "jdk.ExecutionSample",
+                    format!(
+                        "{} state:jdk.types.ThreadState*",
+                        head.replace("event", "sampled")
+                    ),
+                ),
+                (
+                    "jdk.ObjectAllocationSample",
+                    format!("{of_object} weight:long objectSize:long"),
+                ),
+                (
+                    "profiler.LiveObject",
+                    format!(
+                        "{of_object} allocationSize:long allocationTime:long objectSize:long age:long"
+                    ),
+                ),
+            ],
         };
-        assert_eq!(layout(chunk, ty).join(" "), expected);
+        for (ty, expected) in expected {
+            assert_eq!(layout(chunk, ty).join(" "), expected, "{ty}");
+        }
+    });
+}
+
+/// Readers that know several events for one thing add them up.
+#[test]
+fn allocations_and_live_objects_have_one_event_each() {
+    with_empty_chunks(|dialect, chunk| {
+        let names: BTreeSet<&str> = chunk
+            .types()
+            .filter(|ty| ty.is_event())
+            .map(|ty| ty.name())
+            .collect();
+        let of_one_thing = [
+            vec![
+                "datadog.ObjectSample",
+                "jdk.ObjectAllocationSample",
+                "jdk.ObjectAllocationInNewTLAB",
+                "jdk.ObjectAllocationOutsideTLAB",
+            ],
+            vec![
+                "datadog.HeapLiveObject",
+                "profiler.LiveObject",
+                "jdk.OldObjectSample",
+            ],
+        ];
+        for thing in of_one_thing {
+            let told = thing.iter().filter(|name| names.contains(*name));
+            assert_eq!(told.count(), 1, "{thing:?} in {dialect:?}");
+        }
+    });
+}
+
+/// A reader of Guance's takes a float for a varint and finds nothing behind it.
+#[test]
+fn weights_of_objects_come_last() {
+    with_empty_chunks(|_, chunk| {
+        for ty in chunk.types().filter(|ty| ty.is_event()) {
+            let fields: Vec<_> = ty.fields().collect();
+            let weight = fields
+                .iter()
+                .position(|field| field.name() == "weight" && field.type_name() == "float");
+            assert!(
+                weight.is_none_or(|place| place + 1 == fields.len()),
+                "{}",
+                ty.name()
+            );
+        }
     });
 }
 
@@ -217,8 +297,18 @@ fn quantities_have_units() {
             ("jdk.NativeLibrary.baseAddress", Unit::Address),
             ("jdk.NativeLibrary.topAddress", Unit::Address),
         ]);
-        if dialect == Dialect::DataKit {
-            expected.extend([
+        match dialect {
+            Dialect::Jdk => expected.extend([
+                ("jdk.ObjectAllocationSample.weight", Unit::Bytes),
+                ("jdk.ObjectAllocationSample.objectSize", Unit::Bytes),
+                ("profiler.LiveObject.allocationSize", Unit::Bytes),
+                ("profiler.LiveObject.allocationTime", Unit::TickTimestamp),
+                ("profiler.LiveObject.objectSize", Unit::Bytes),
+            ]),
+            Dialect::DataKit => expected.extend([
+                ("datadog.HeapLiveObject.size", Unit::Bytes),
+                ("datadog.HeapUsage.size", Unit::Bytes),
+                ("datadog.ObjectSample.size", Unit::Bytes),
                 ("datadog.DatadogProfilerConfig.allocInterval", Unit::Bytes),
                 (
                     "datadog.DatadogProfilerConfig.cpuInterval",
@@ -229,7 +319,7 @@ fn quantities_have_units() {
                     "datadog.DatadogProfilerConfig.wallInterval",
                     Unit::Nanoseconds,
                 ),
-            ]);
+            ]),
         }
         let mut actual = BTreeMap::new();
         for ty in chunk.types().filter(|ty| ty.is_event()) {

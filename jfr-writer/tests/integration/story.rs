@@ -29,7 +29,7 @@ pub(crate) struct Stack {
     pub(crate) truncated: bool,
 }
 
-/// Numbers that stand for threads and stacks are places, modulo how many there are.
+/// Numbers that stand for threads, stacks and classes are places, modulo how many there are.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Sample {
@@ -76,6 +76,29 @@ pub(crate) enum Step {
         name: String,
         count: u64,
     },
+    Allocation {
+        ticks: u64,
+        thread: usize,
+        stack: usize,
+        class: usize,
+        size: u64,
+        weight: f32,
+    },
+    Live {
+        ticks: u64,
+        thread: usize,
+        stack: usize,
+        class: usize,
+        size: u64,
+        weight: f32,
+        age: u64,
+        allocated: u64,
+    },
+    Heap {
+        ticks: u64,
+        size: u64,
+        is_live: bool,
+    },
     Rename {
         thread: usize,
         to: Thread,
@@ -91,6 +114,8 @@ pub(crate) struct Story {
     pub(crate) dialect: Dialect,
     pub(crate) threads: Vec<Thread>,
     pub(crate) methods: Vec<Method>,
+    /// Names of classes that objects are of.
+    pub(crate) classes: Vec<String>,
     pub(crate) stacks: Vec<Stack>,
     pub(crate) steps: Vec<Step>,
 }
@@ -146,16 +171,20 @@ pub(crate) fn stories(taste: Taste) -> impl Strategy<Value = Story> {
         dialect,
         threads,
         methods,
+        vec(classes(&taste), 0..6),
         vec(stacks(), 0..12),
         vec(steps(taste), 0..40),
     )
-        .prop_map(|(dialect, threads, methods, stacks, steps)| Story {
-            dialect,
-            threads,
-            methods,
-            stacks,
-            steps,
-        })
+        .prop_map(
+            |(dialect, threads, methods, classes, stacks, steps)| Story {
+                dialect,
+                threads,
+                methods,
+                classes,
+                stacks,
+                steps,
+            },
+        )
 }
 
 fn threads(taste: &Taste) -> impl Strategy<Value = Thread> + use<> {
@@ -177,6 +206,20 @@ fn methods(taste: &Taste) -> impl Strategy<Value = Method> + use<> {
         name,
         descriptor,
     })
+}
+
+/// Classes as a JVM names them, of arrays and of hidden classes too, and any other text.
+fn classes(taste: &Taste) -> impl Strategy<Value = String> + use<> {
+    let known = proptest::sample::select(vec![
+        "java/lang/String",
+        "[B",
+        "[[J",
+        "[Ljava/lang/String;",
+        "Main",
+        "com/shop/Cart$$Lambda$14/0x0000000800c03000",
+        "com/shop/Cart$$Lambda+0x00007f1c",
+    ]);
+    prop_oneof![3 => known.prop_map(str::to_owned), 1 => taste.texts.clone()]
 }
 
 fn kinds() -> impl Strategy<Value = FrameKind> {
@@ -220,6 +263,7 @@ fn steps(taste: Taste) -> impl Strategy<Value = Step> {
     let times = || taste.times.clone();
     let texts = || taste.texts.clone();
     let place = any::<usize>;
+    let objects = || (place(), place(), place(), 0..=(8_u64 << 20), 0.0..1e6_f32);
     let weights = prop_oneof![9 => 0..5_u64, 1 => 5..200_u64];
     prop_oneof![
         6 => (times(), any::<u64>(), place(), place(), states(), weights).prop_map(
@@ -234,6 +278,16 @@ fn steps(taste: Taste) -> impl Strategy<Value = Step> {
         1 => (times(), place(), place()).prop_map(|(ticks, thread, stack)| Step::Start { ticks, thread, stack }),
         1 => (times(), place()).prop_map(|(ticks, thread)| Step::End { ticks, thread }),
         1 => (times(), texts(), any::<u64>()).prop_map(|(ticks, name, count)| Step::Count { ticks, name, count }),
+        2 => (times(), objects()).prop_map(|(ticks, (thread, stack, class, size, weight))| {
+            Step::Allocation { ticks, thread, stack, class, size, weight }
+        }),
+        2 => (times(), objects(), any::<u32>(), times()).prop_map(
+            |(ticks, (thread, stack, class, size, weight), age, allocated)| {
+                Step::Live { ticks, thread, stack, class, size, weight, age: age.into(), allocated }
+            }
+        ),
+        1 => (times(), addresses(), any::<bool>())
+            .prop_map(|(ticks, size, is_live)| Step::Heap { ticks, size, is_live }),
         1 => (place(), threads).prop_map(|(thread, to)| Step::Rename { thread, to }),
         1 => place().prop_map(|thread| Step::Close { thread }),
     ]

@@ -3,9 +3,9 @@
 use std::io::{Seek, Write};
 
 use jfr_writer::{
-    ActiveSetting, ChunkWriter, ClassRef, Counter, CpuLoad, Dialect, ExecutionMode,
-    ExecutionSample, Frame, InitialSystemProperty, MethodRef, NativeLibrary, StackTraceId,
-    ThreadEnd, ThreadId, ThreadRef, ThreadStart, WriteError,
+    ActiveSetting, ChunkWriter, ClassId, ClassRef, Counter, CpuLoad, Dialect, ExecutionMode,
+    ExecutionSample, Frame, HeapUsage, InitialSystemProperty, LiveObject, MethodRef, NativeLibrary,
+    ObjectSample, StackTraceId, ThreadEnd, ThreadId, ThreadRef, ThreadStart, WriteError,
 };
 
 use crate::story::{Stack, Step, Story, Thread};
@@ -34,6 +34,12 @@ impl Story {
             .map(|thread| chunk.thread(&thread.as_ref()))
             .collect();
         let stacks = self.write_stacks(chunk);
+        let classes: Vec<ClassId> = self
+            .classes
+            .iter()
+            .map(|name| chunk.class(&ClassRef { name, modifiers: 1 }))
+            .collect();
+        let class_at = |place| *at(&classes, place).unwrap_or(&ClassId::NULL);
         let thread_at = |place| *at(&threads, place).unwrap_or(&ThreadId::NULL);
         let stack_at = |place| *at(&stacks, place).unwrap_or(&StackTraceId::NULL);
         for step in &self.steps {
@@ -123,6 +129,49 @@ impl Story {
                     ref name,
                     count,
                 } => chunk.write(&Counter { ticks, name, count })?,
+                Step::Allocation {
+                    ticks,
+                    thread,
+                    stack,
+                    class,
+                    size,
+                    weight,
+                } => chunk.write(&ObjectSample {
+                    ticks,
+                    thread: thread_at(thread),
+                    stack: stack_at(stack),
+                    class: class_at(class),
+                    size_bytes: size,
+                    weight,
+                })?,
+                Step::Live {
+                    ticks,
+                    thread,
+                    stack,
+                    class,
+                    size,
+                    weight,
+                    age,
+                    allocated,
+                } => chunk.write(&LiveObject {
+                    ticks,
+                    thread: thread_at(thread),
+                    stack: stack_at(stack),
+                    class: class_at(class),
+                    size_bytes: size,
+                    weight,
+                    age,
+                    allocation_ticks: allocated,
+                })?,
+                Step::Heap {
+                    ticks,
+                    size,
+                    is_live,
+                } => chunk.write(&HeapUsage {
+                    ticks,
+                    size_bytes: size,
+                    is_live,
+                })?,
                 Step::Rename { thread, ref to } => {
                     chunk.rename_thread(thread_at(thread), &to.as_ref())
                 }
@@ -177,6 +226,9 @@ impl Story {
         let thread = |place| at(&threads, place).map_or(text::NULL.into(), text::thread);
         let stack =
             |place| at(&self.stacks, place).map_or(text::NULL.into(), |stack| self.stack(stack));
+        let class =
+            |place| at(&self.classes, place).map_or(text::NULL.into(), |name| text::quote(name));
+        let bytes = |size: u64, weight: f32| (size as f64 * f64::from(weight)).round() as u64;
         let mut told = Vec::new();
         for step in &self.steps {
             match step {
@@ -241,6 +293,43 @@ impl Story {
                     text::quote(name),
                     *count as i64,
                 )),
+                Step::Allocation { ticks, thread: of, stack: trace, class: object, size, weight } => {
+                    let (ticks, thread, stack, class) = (*ticks as i64, thread(*of), stack(*trace), class(*object));
+                    told.push(match self.dialect {
+                        Dialect::DataKit => format!(
+                            "datadog.ObjectSample startTime={ticks} eventThread={thread} stackTrace={stack} \
+                             objectClass={class} size={size} weight={weight:?}",
+                        ),
+                        Dialect::Jdk => format!(
+                            "jdk.ObjectAllocationSample startTime={ticks} eventThread={thread} stackTrace={stack} \
+                             objectClass={class} weight={} objectSize={size}",
+                            bytes(*size, *weight),
+                        ),
+                    });
+                }
+                Step::Live { ticks, thread: of, stack: trace, class: object, size, weight, age, allocated } => {
+                    let (ticks, thread, stack, class) = (*ticks as i64, thread(*of), stack(*trace), class(*object));
+                    told.push(match self.dialect {
+                        Dialect::DataKit => format!(
+                            "datadog.HeapLiveObject startTime={ticks} eventThread={thread} stackTrace={stack} \
+                             objectClass={class} age={age} size={size} weight={weight:?}",
+                        ),
+                        Dialect::Jdk => format!(
+                            "profiler.LiveObject startTime={ticks} eventThread={thread} stackTrace={stack} \
+                             objectClass={class} allocationSize={} allocationTime={} objectSize={size} age={age}",
+                            bytes(*size, *weight),
+                            *allocated as i64,
+                        ),
+                    });
+                }
+                Step::Heap { ticks, size, is_live } => {
+                    if self.dialect == Dialect::DataKit {
+                        told.push(format!(
+                            "datadog.HeapUsage startTime={} size={size} isLive={is_live}",
+                            *ticks as i64,
+                        ));
+                    }
+                }
                 Step::Rename { .. } | Step::Close { .. } => {}
             }
         }

@@ -110,6 +110,10 @@ fn value(value: Value<'_>) -> String {
         Value::Int(number) => number.to_string(),
         Value::Long(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
+        Value::Boolean(is) => is.to_string(),
+        Value::Struct(class) if class.ty().name() == "java.lang.Class" => {
+            class.text("name").map_or(NULL.into(), |name| quote(&name))
+        }
         Value::String(text) => quote(&text),
         Value::Struct(fields) if fields.ty().name() == "java.lang.Thread" => {
             let fields: Vec<String> = fields
