@@ -7,6 +7,7 @@
 //! `jdks/`, or `$JPROF_JDKS`. What is not there is a skip, printed and counted.
 
 mod accuracy;
+mod allocation;
 mod attach;
 mod counters;
 mod endings;

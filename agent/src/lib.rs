@@ -6,6 +6,7 @@
 //! The JVM calls the exported functions with valid pointers (JVM Tool Interface, "Agent Start-Up").
 #![allow(unsafe_code)]
 
+pub mod allocation;
 pub mod engine;
 pub mod host;
 pub mod hotspot;

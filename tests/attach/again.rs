@@ -97,7 +97,12 @@ fn soak_attach_and_detach_while_threads_churn() {
 
 fn cycle(jdk: &Jdk, cycles: usize) {
     let folder = folder();
-    let running = started(Program::new(jdk, "ThreadChurn", &["3600", CHURNING]));
+    let program = Program::new(jdk, "ThreadChurn", &["3600", CHURNING])
+        // All of the heap is resident from the start on, so that it is no part of what grows.
+        .jvm("-Xms64m")
+        .jvm("-Xmx64m")
+        .jvm("-XX:+AlwaysPreTouch");
+    let running = started(program);
     let pid = running.pid();
     let mut warm = 0.0;
     for number in 1..=cycles {

@@ -10,6 +10,7 @@ use jfr_reader::{Event, Recording};
 pub(crate) struct Profile {
     pub(crate) chunks: Vec<ChunkTimes>,
     pub(crate) samples: Vec<Sample>,
+    pub(crate) allocations: Vec<Allocation>,
     /// Number of events by type.
     pub(crate) events: BTreeMap<String, u64>,
     /// `jprof.Counter`, summed up over the chunks.
@@ -45,6 +46,18 @@ pub(crate) struct Sample {
     pub(crate) java_id: Option<i64>,
     pub(crate) stack: Rc<Stack>,
     pub(crate) weight: u64,
+}
+
+/// A sampled object.
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    pub(crate) thread: Rc<str>,
+    pub(crate) stack: Rc<Stack>,
+    /// As `java/lang/String`.
+    pub(crate) class: String,
+    pub(crate) size: u64,
+    /// Objects that it stands for.
+    pub(crate) weight: f64,
 }
 
 /// Frames as `java/lang/Thread.run`, the top first.
@@ -177,6 +190,19 @@ impl Profile {
                     java_id: thread.java_id,
                 });
             }
+            "datadog.ObjectSample" => self.allocations.push(Allocation {
+                thread: thread_of(event, "eventThread", threads).name,
+                stack: stack_of(event, stacks),
+                class: event
+                    .text("objectClass.name.string")
+                    .expect("a class")
+                    .into_owned(),
+                size: number("size"),
+                weight: event
+                    .value("weight")
+                    .and_then(|weight| weight.as_f64())
+                    .expect("a number"),
+            }),
             "datadog.DatadogProfilerConfig" => {
                 self.interval_nanos = number("cpuInterval");
                 self.engine = event.text("cpuEngine").expect("a name").into_owned();

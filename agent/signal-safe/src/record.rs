@@ -5,9 +5,9 @@
 //! | 0 | length in words (32 bits), kind (8), flags (8), failure (8, signed) |
 //! | 1 | CLOCK_MONOTONIC nanoseconds |
 //! | 2 | thread key |
-//! | 3 | weight (32 bits, intervals), frame count (32) |
-//! | 4 | program counter |
-//! | 5 | nanoseconds since the thread's previous sample |
+//! | 3 | weight (32 bits, intervals), frame count (32); of an allocation, the class's number |
+//! | 4 | program counter; of an allocation, the object's size in bytes |
+//! | 5 | nanoseconds since the thread's previous sample; of an allocation, the interval in bytes |
 //! | 6 … | a method per frame, leaf first, then the positions in them, two a word |
 
 use crate::ring::Reservation;
@@ -25,6 +25,8 @@ pub enum RecordKind {
     Cpu = 0,
     /// The CPU time of a thread between its last tick and its end.
     ThreadEnd = 1,
+    /// A sampled object.
+    Allocation = 2,
 }
 
 /// The fixed part of a record.
@@ -119,6 +121,7 @@ impl<'a> RecordView<'a> {
         let kind = match (first >> 32) as u8 {
             0 => RecordKind::Cpu,
             1 => RecordKind::ThreadEnd,
+            2 => RecordKind::Allocation,
             _ => return None,
         };
         let head = RecordHead {

@@ -88,6 +88,8 @@ pub struct ThreadSlot {
     /// Ticks whose CPU time was taken for an interval without a look at the thread's clock, since the last look.
     unread_ticks: AtomicU32,
     source: AtomicU64,
+    /// The distance of allocation samples that was in force at the thread's last one; 0 before.
+    allocation_interval: AtomicU64,
 }
 
 impl ThreadSlot {
@@ -108,6 +110,12 @@ impl ThreadSlot {
     /// Sets the `JNIEnv*`. It must be set to 0 by the thread itself before the JVM frees it.
     pub fn set_jni_env(&self, env: usize) {
         self.jni_env.store(env, Ordering::Release);
+    }
+
+    /// Notes the distance of allocation samples in bytes that is in force from now on, and gives the one that was; 0 before the
+    /// first. Not for handlers.
+    pub fn swap_allocation_interval(&self, bytes: u64) -> u64 {
+        self.allocation_interval.swap(bytes, Ordering::Relaxed)
     }
 
     /// CPU nanoseconds of the thread that samples stand for so far (from the thread's birth, or
@@ -349,6 +357,7 @@ impl ThreadTable {
         slot.last_tick_nanos
             .store(clock::monotonic_nanos(), Ordering::Relaxed);
         slot.unread_ticks.store(0, Ordering::Relaxed);
+        slot.allocation_interval.store(0, Ordering::Relaxed);
         slot.source
             .store(TickSource::None.pack(), Ordering::Relaxed);
         let generation = generation.wrapping_add(1);

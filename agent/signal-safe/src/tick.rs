@@ -18,7 +18,7 @@ use crate::record::{self, RecordHead, RecordKind};
 use crate::ring::Ring;
 use crate::stripes::{self, Held, Stripe};
 use crate::threads::{Found, ThreadKey, ThreadSlot, ThreadTable, TickSource};
-use crate::walker::{Failure, Frame, Walker};
+use crate::walker::{Failure, Frame, Outcome, Room, Walker};
 use crate::{arch, clock};
 
 /// What a tick costs the thread outside the handler: the timer interrupt, the signal's delivery
@@ -151,6 +151,21 @@ pub unsafe extern "C" fn on_signal(
     sampler.in_flight.fetch_sub(1, Ordering::SeqCst);
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
+}
+
+/// An object that the JVM has sampled.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocation {
+    /// Who has allocated it: the calling thread.
+    pub thread: ThreadKey,
+    /// The kernel's id of it.
+    pub tid: u32,
+    /// The number of its class.
+    pub class: u32,
+    /// Bytes.
+    pub size: u64,
+    /// The mean distance of samples in bytes that was in force at the thread's previous one.
+    pub interval: u64,
 }
 
 /// A tick under way.
@@ -367,6 +382,35 @@ impl Sampler {
             failure: Failure::NoJavaFrame,
         };
         self.store_in(stripe.ring(), &[], &head)
+    }
+
+    /// Stores a sampled object, outside signals, with the stack that `walk` takes. False when there is no room, or none at this
+    /// moment.
+    pub fn emit_allocation(
+        &self,
+        allocation: &Allocation,
+        walk: impl FnOnce(&mut Room<'_>) -> Outcome,
+    ) -> bool {
+        let Some(mut stripe) = stripes::take(self.stripes, allocation.tid) else {
+            return false;
+        };
+        let outcome = walk(&mut stripe.room(self.tuning().depth));
+        let head = RecordHead {
+            kind: RecordKind::Allocation,
+            nanos: clock::monotonic_nanos(),
+            thread: allocation.thread,
+            weight: allocation.class,
+            program_counter: allocation.size,
+            span_nanos: allocation.interval,
+            truncated: outcome.truncated,
+            outside: false,
+            failure: outcome.failure,
+        };
+        let stored = self.store(stripe.ring_and_frames(outcome.frames), &head);
+        if !stored {
+            self.wake_recorder();
+        }
+        stored
     }
 
     /// The event's clock runs on while the handler works, so a handler that nears the period

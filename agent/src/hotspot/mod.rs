@@ -6,6 +6,7 @@
 //!
 //! Known to work on HotSpot 8, 11, 17, 21 and 25; none of this may be called from a signal handler.
 
+mod allocated;
 pub mod flags;
 pub mod libjvm;
 pub mod line_numbers;
@@ -19,6 +20,7 @@ pub mod vm_structs;
 #[cfg(target_arch = "x86_64")]
 pub mod walk_layout;
 
+pub use allocated::AllocatedBytes;
 pub use flags::Flags;
 pub use line_numbers::LineNumbers;
 pub use memory::SafeReader;

@@ -7,11 +7,12 @@
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jni_sys::{JNIEnv, jclass, jobject};
+use jni_sys::{JNIEnv, jclass, jlong, jobject};
 use jprof_signal_safe::clock::monotonic_nanos;
 use once_cell::sync::OnceCell;
 
 use super::{Jvmti, JvmtiError, sys};
+use crate::allocation;
 use crate::java::JavaThreads;
 use crate::lifecycle;
 use crate::threads::{Registry, ThreadEvent, current_tid, watch_current};
@@ -20,6 +21,7 @@ use crate::threads::{Registry, ThreadEvent, current_tid, watch_current};
 struct Audience {
     registry: &'static Registry,
     java: Option<JavaThreads>,
+    allocation: &'static allocation::Engine,
 }
 
 static AUDIENCE: OnceCell<Audience> = OnceCell::new();
@@ -27,9 +29,17 @@ static AUDIENCE: OnceCell<Audience> = OnceCell::new();
 /// From now on Java threads that begin and end are announced to the registry. To be called before
 /// it begins and the existing ones are listed, so that none is missed in between and no `JNIEnv*`
 /// is kept beyond its thread's end.
-pub(crate) fn announce_to(registry: &'static Registry, java: Option<JavaThreads>) {
+pub(crate) fn announce_to(
+    registry: &'static Registry,
+    java: Option<JavaThreads>,
+    allocation: &'static allocation::Engine,
+) {
     // There is one registry per process.
-    let _ = AUDIENCE.set(Audience { registry, java });
+    let _ = AUDIENCE.set(Audience {
+        registry,
+        java,
+        allocation,
+    });
 }
 
 /// Sets the callbacks, and switches on the events of the JVM's start and end.
@@ -43,6 +53,8 @@ pub(crate) fn enable(jvmti: Jvmti) -> Result<(), JvmtiError> {
     callbacks.VMDeath = Some(vm_death);
     callbacks.ThreadStart = Some(thread_start);
     callbacks.ThreadEnd = Some(thread_end);
+    // JVMs before 11 leave it out.
+    callbacks.SampledObjectAlloc = Some(sampled_object_alloc);
     callbacks.ClassLoad = Some(class_load);
     callbacks.ClassPrepare = Some(class_prepare);
     jvmti.set_callbacks(&callbacks)?;
@@ -91,7 +103,7 @@ unsafe extern "C" fn vm_death(_: *mut sys::jvmtiEnv, _: *mut JNIEnv) {
 
 unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread: jobject) {
     guarded("ThreadStart", || {
-        let Some(Audience { registry, java }) = AUDIENCE.get() else {
+        let Some(Audience { registry, java, .. }) = AUDIENCE.get() else {
             return;
         };
         let Some(key) = registry.java_thread_starts(current_tid(), env as usize) else {
@@ -121,7 +133,7 @@ unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, threa
 
 unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread: jobject) {
     guarded("ThreadEnd", || {
-        let Some(Audience { registry, java }) = AUDIENCE.get() else {
+        let Some(Audience { registry, java, .. }) = AUDIENCE.get() else {
             return;
         };
         if let Some(key) = registry.java_thread_ends(current_tid())
@@ -136,6 +148,25 @@ unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread:
                 nanos: monotonic_nanos(),
                 identity,
             });
+        }
+    });
+}
+
+unsafe extern "C" fn sampled_object_alloc(
+    jvmti: *mut sys::jvmtiEnv,
+    env: *mut JNIEnv,
+    _: jobject,
+    _: jobject,
+    class: jclass,
+    size: jlong,
+) {
+    guarded("SampledObjectAlloc", || {
+        if let Some(Audience { allocation, .. }) = AUDIENCE.get() {
+            // SAFETY: the environments are ours and this thread's, the class is its reference.
+            unsafe {
+                let jvmti = Jvmti::from_raw(jvmti);
+                allocation.on_sample(jvmti, env, class, size.cast_unsigned());
+            }
         }
     });
 }

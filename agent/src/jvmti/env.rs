@@ -114,6 +114,76 @@ impl Jvmti {
         unsafe { call!(self, SetEventNotificationMode, mode, event, ptr::null_mut()) }
     }
 
+    /// Takes the capability to have allocations sampled, or gives it back. It is taken for as long as it is needed only: a JVM
+    /// may have one agent with it.
+    ///
+    /// # Errors
+    /// As JVMTI's `AddCapabilities` and `RelinquishCapabilities`: before 11 there is no such capability.
+    pub fn sample_allocations(&self, on: bool) -> Result<(), JvmtiError> {
+        // SAFETY: zero is a valid value: no capability.
+        let mut wanted: sys::jvmtiCapabilities = unsafe { mem::zeroed() };
+        wanted.set_can_generate_sampled_object_alloc_events(1);
+        // SAFETY: see the module; the capabilities are read.
+        unsafe {
+            if on {
+                call!(self, AddCapabilities, &raw const wanted)
+            } else {
+                call!(self, RelinquishCapabilities, &raw const wanted)
+            }
+        }
+    }
+
+    /// Sets the mean distance of sampled allocations in bytes.
+    ///
+    /// # Errors
+    /// As JVMTI's `SetHeapSamplingInterval`.
+    pub fn set_allocation_interval(&self, bytes: u64) -> Result<(), JvmtiError> {
+        let bytes = jint::try_from(bytes).unwrap_or(jint::MAX);
+        // SAFETY: see the module. JVMs before 11 lack the function, and are not asked: the capability came first.
+        unsafe { call!(self, SetHeapSamplingInterval, bytes) }
+    }
+
+    /// The field descriptor of a class, such as `Ljava/lang/String;`.
+    ///
+    /// # Safety
+    /// `class` is a valid reference of the calling thread.
+    #[must_use]
+    pub unsafe fn class_signature(&self, class: jclass) -> Option<String> {
+        let mut signature = ptr::null_mut();
+        // SAFETY: see the module; the text is copied and given back.
+        unsafe {
+            call!(
+                self,
+                GetClassSignature,
+                class,
+                &raw mut signature,
+                ptr::null_mut()
+            )
+            .ok()?;
+            self.take_text(signature)
+        }
+    }
+
+    /// The calling thread's Java frames, leaf first: as many as `frames` has room for. Gives their number.
+    #[must_use]
+    pub fn own_stack(&self, frames: &mut [sys::jvmtiFrameInfo]) -> usize {
+        let mut count = 0;
+        let most = jint::try_from(frames.len()).unwrap_or(jint::MAX);
+        // SAFETY: see the module; a null thread is the calling one, and `frames` has room for `most`.
+        let result = unsafe {
+            call!(
+                self,
+                GetStackTrace,
+                ptr::null_mut(),
+                0,
+                most,
+                frames.as_mut_ptr(),
+                &raw mut count
+            )
+        };
+        result.map_or(0, |()| usize::try_from(count).unwrap_or(0))
+    }
+
     /// Makes the `jmethodID`s of a class, so that AsyncGetCallTrace, which must not make them
     /// itself, finds them.
     ///

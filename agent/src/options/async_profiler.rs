@@ -69,8 +69,9 @@ fn meaning(name: &str) -> Option<Meaning> {
         "cpu" | "ctimer" => Meaning::Is(&keys::EVENT),
         "jfr" | "quiet" | "threads" | "samples" | "total" | "simple" | "norm" | "sig" | "ann"
         | "lib" | "dot" | "title" | "minwidth" | "reverse" | "inverted" => Meaning::Nothing,
-        "alloc" | "live" | "wall" | "lock" | "itimer" | "nativemem" | "nativelock" | "nofree"
-        | "proc" | "trace" | "all" => Meaning::Engine,
+        "alloc" => Meaning::Is(&keys::ALLOC),
+        "live" | "wall" | "lock" | "itimer" | "nativemem" | "nativelock" | "nofree" | "proc"
+        | "trace" | "all" => Meaning::Engine,
         "collapsed" | "folded" | "flamegraph" | "tree" | "traces" | "flat" | "otlp" | "text"
         | "svg" | "summary" => Meaning::Format,
         "alluser" | "begin" | "chunksize" | "chunktime" | "clock" | "cstack" | "end"
@@ -98,6 +99,11 @@ pub(super) fn translate<'a>(words: impl Iterator<Item = Word<'a>>) -> Translated
         match meaning(&name) {
             Some(Meaning::Is(key)) => {
                 let text = match key.name {
+                    "alloc" => {
+                        names_engine = true;
+                        // What it samples where no number is given.
+                        Cow::Borrowed(word.value.unwrap_or("512k"))
+                    }
                     "event" => name.clone(),
                     "stackdepth" => translated.stack_depth(&word),
                     _ => Cow::Borrowed(word.value.unwrap_or_default()),
@@ -276,8 +282,11 @@ mod tests {
                 vec![("period", "10m"), ("file", "%t.jfr")],
             ),
             ("cpu,jfr,threads", vec![("event", "cpu")]),
-            ("alloc=512k,lock", vec![("event", "none")]),
-            ("event=cpu,alloc", vec![("event", "cpu")]),
+            (
+                "alloc=512k,lock",
+                vec![("alloc", "512k"), ("event", "none")],
+            ),
+            ("event=cpu,alloc", vec![("event", "cpu"), ("alloc", "512k")]),
             (
                 "url=http://h,service=a,strict",
                 vec![("url", "http://h"), ("service", "a"), ("strict", "on")],
@@ -296,8 +305,8 @@ mod tests {
         for (text, expected) in [
             ("event=cpu,interval=1ms,jfr,quiet", &[][..]),
             (
-                "alloc=512k",
-                &["option alloc=512k: not in this version yet; no such samples are taken"],
+                "lock=1ms",
+                &["option lock=1ms: not in this version yet; no such samples are taken"],
             ),
             (
                 "collapsed",
@@ -334,7 +343,7 @@ mod tests {
 
     #[test]
     fn all_complaints_are_notes() {
-        let translated = translate(words("alloc,collapsed,cstack=vm,frobnicate,service"));
+        let translated = translate(words("lock,collapsed,cstack=vm,frobnicate,service"));
         assert_eq!(translated.complaints.len(), 5);
         assert!(
             translated

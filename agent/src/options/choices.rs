@@ -11,7 +11,7 @@ use super::parser::Parser;
 use super::read;
 use super::sources::{Candidate, Origin, fall_backs, set};
 use super::tags::{self, Tags};
-use super::values::{Dialect, Event, Names, Url, Walker};
+use super::values::{Alloc, Dialect, Event, Names, Url, Walker};
 
 /// Shortest and longest profile. Under a second, what a chunk holds beside its samples outweighs them; a profile whose
 /// end is hours behind is moved to another time by DataKit (from 2 h on).
@@ -79,13 +79,15 @@ impl Parser<'_> {
 
     /// The event. One that is asked for by name is never replaced by another: a word of an engine that is not there
     /// gives no samples at all, unless an event that is there stands beside it.
-    pub(super) fn event(&mut self) -> Event {
+    ///
+    /// Also, whether allocations are among the events.
+    pub(super) fn event(&mut self) -> (Event, bool) {
         let candidates = self.candidates(&keys::EVENT);
         let read = self.first(&keys::EVENT, candidates, |candidate, text| {
             read::events(text).map(|events| (events, candidate.clone()))
         });
         let Some((events, candidate)) = read else {
-            return Event::default();
+            return (Event::default(), false);
         };
         if !events.later.is_empty() {
             let note = format!(
@@ -101,7 +103,7 @@ impl Parser<'_> {
             );
             self.complaints.push(candidate.note(note));
         }
-        events.cpu.unwrap_or(Event::None)
+        (events.cpu.unwrap_or(Event::None), events.alloc)
     }
 
     /// The interval: of CPU time, or for a perf event by name of events.
@@ -113,6 +115,21 @@ impl Parser<'_> {
             read::duration(text, read::SHORT_UNITS, INTERVAL.0, INTERVAL.1)
         });
         (interval, None)
+    }
+
+    /// Allocation samples. In async-profiler's manner only the string itself can ask for them.
+    pub(super) fn alloc(&mut self, as_async_profiler: bool, is_event: bool) -> Alloc {
+        let candidates = if as_async_profiler {
+            self.in_agent_string(&keys::ALLOC).into_iter().collect()
+        } else {
+            self.candidates(&keys::ALLOC)
+        };
+        let given = self.first(&keys::ALLOC, candidates, |_, text| read::alloc(text));
+        given.unwrap_or(if is_event {
+            Alloc::Adaptive
+        } else {
+            Alloc::Off
+        })
     }
 
     /// Where to upload. In async-profiler's manner only the string itself can ask for an upload.

@@ -113,6 +113,11 @@ pub(super) static INTERVAL: Key = plain(
     "a length of time from 10us to 10s: a whole number with ns, us, ms or s, nanoseconds without; \
      for a perf event, how many events lie between two samples",
 );
+pub(super) static ALLOC: Key = plain(
+    "alloc",
+    "JPROF_ALLOC",
+    "off, on, or how many bytes lie between two samples: a whole number from 1 to 2g, with k, m or g if need be",
+);
 pub(super) static DIALECT: Key = plain("dialect", "JPROF_DIALECT", "datakit or jdk");
 pub(super) static WALKER: Key = plain("walker", "JPROF_WALKER", "vm, agct or both");
 pub(super) static STACKDEPTH: Key = plain(
@@ -150,7 +155,7 @@ pub(super) static STRICT: Key = plain(
 );
 
 /// Every option of this version, in the order of the documentation.
-pub static KEYS: [&Key; 21] = [
+pub static KEYS: [&Key; 22] = [
     &SERVICE,
     &ENV,
     &VERSION,
@@ -161,6 +166,7 @@ pub static KEYS: [&Key; 21] = [
     &FILE,
     &EVENT,
     &INTERVAL,
+    &ALLOC,
     &DIALECT,
     &WALKER,
     &STACKDEPTH,
@@ -175,7 +181,7 @@ pub static KEYS: [&Key; 21] = [
 ];
 
 /// Options whose engine is not in this version: known by name, answered with a note, and without effect.
-pub static LATER: [&str; 4] = ["alloc", "live", "wall", "lock"];
+pub static LATER: [&str; 3] = ["live", "wall", "lock"];
 
 /// The option of that name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {

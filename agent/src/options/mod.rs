@@ -32,7 +32,7 @@ pub use secrets::{is_secret_name, mask_arguments, mask_text, mask_value};
 pub use service_name::default_service_name;
 pub use settings::Setting;
 pub use sources::{NoSources, Origin, Sources};
-pub use values::{Action, Dialect, Event, LogTarget, Names, Url, Walker};
+pub use values::{Action, Alloc, Dialect, Event, LogTarget, Names, Url, Walker};
 
 /// The most that the option `stackdepth` takes.
 pub const DEEPEST_STACK: u32 = 8192;
@@ -67,6 +67,8 @@ pub struct Options {
     /// How many events lie between two samples of a perf event by name, at least 1; without a number, the event's own
     /// default.
     pub event_period: Option<u64>,
+    /// Which allocated objects are sampled.
+    pub alloc: Alloc,
     /// What the events in the file are called.
     pub dialect: Dialect,
     /// How Java stacks are taken.
@@ -106,6 +108,7 @@ impl Default for Options {
             event: Event::Cpu,
             interval: Duration::from_millis(10),
             event_period: None,
+            alloc: Alloc::Off,
             dialect: Dialect::DataKit,
             walker: Walker::Vm,
             stack_depth: 2048,

@@ -237,7 +237,7 @@ impl Parser<'_> {
     fn options(&mut self, action: Option<Action>) -> Options {
         let default = Options::default();
         let mut tags = self.tags();
-        let event = self.event();
+        let (event, allocations) = self.event();
         let (interval, event_period) = self.interval(&event);
         // async-profiler's users find a file and nothing else, in names that their tools know.
         let as_async_profiler = action.is_some();
@@ -268,6 +268,7 @@ impl Parser<'_> {
             event,
             interval: interval.unwrap_or(default.interval),
             event_period,
+            alloc: self.alloc(as_async_profiler, allocations),
             dialect,
             walker: self.walker().unwrap_or(default.walker),
             stack_depth: self

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ingest_client::{Endpoint, EndpointError};
 
-use super::values::{Event, Url};
+use super::values::{Alloc, Event, Url};
 
 const NANOSECOND: u128 = 1;
 const MICROSECOND: u128 = 1_000 * NANOSECOND;
@@ -93,6 +93,36 @@ pub(super) fn event_period(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Units of sizes: async-profiler's too.
+const SIZE_UNITS: Units = &[
+    ("", 1),
+    ("k", 1 << 10),
+    ("K", 1 << 10),
+    ("m", 1 << 20),
+    ("M", 1 << 20),
+    ("g", 1 << 30),
+    ("G", 1 << 30),
+];
+
+/// Reads which allocations are sampled.
+pub(super) fn alloc(text: &str) -> Result<Alloc, String> {
+    match text {
+        "on" | "auto" => return Ok(Alloc::Adaptive),
+        "off" | "none" => return Ok(Alloc::Off),
+        _ => {}
+    }
+    match quantity(text, SIZE_UNITS)? {
+        0 => Err("is too small".to_owned()),
+        bytes @ 1..=MOST_ALLOCATED => u64::try_from(bytes)
+            .map(Alloc::Every)
+            .map_err(|_| "is too large".to_owned()),
+        _ => Err("is too large".to_owned()),
+    }
+}
+
+/// The largest distance of samples in bytes; what the JVM takes is one less.
+const MOST_ALLOCATED: u128 = 2 << 30;
+
 /// Reads a whole number between two bounds, both included.
 pub(super) fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
     match text.parse::<u32>() {
@@ -173,13 +203,14 @@ pub(super) struct Events {
     pub(super) cpu: Option<Event>,
     /// Further ones: only one can be had at a time.
     pub(super) surplus: Vec<String>,
+    /// Whether allocations are among them.
+    pub(super) alloc: bool,
     /// Words of other engines.
     pub(super) later: Vec<String>,
 }
 
 /// Words of engines that are not in this version, own and async-profiler's.
-const OTHER_ENGINES: [&str; 8] = [
-    "alloc",
+const OTHER_ENGINES: [&str; 7] = [
     "live",
     "wall",
     "lock",
@@ -200,6 +231,10 @@ pub(super) fn events(text: &str) -> Result<Events, String> {
         .map(str::trim)
         .filter(|name| !name.is_empty())
     {
+        if name == "alloc" {
+            events.alloc = true;
+            continue;
+        }
         if OTHER_ENGINES.contains(&name) {
             events.later.push(name.to_owned());
             continue;
@@ -427,7 +462,8 @@ mod tests {
             Ok(Events {
                 cpu: Some(Event::Cpu),
                 surplus: vec!["cycles".into()],
-                later: vec!["alloc".into(), "lock".into()],
+                alloc: true,
+                later: vec!["lock".into()],
             })
         );
         assert_eq!(events("a b"), Err("is no event".to_owned()));

@@ -56,6 +56,7 @@ impl Parsed {
             "interval" => options
                 .event_period
                 .map_or_else(|| duration(options.interval), |events| events.to_string()),
+            "alloc" => options.alloc.to_string(),
             "dialect" => options.dialect.to_string(),
             "walker" => options.walker.to_string(),
             "stackdepth" => options.stack_depth.to_string(),
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn every_option_has_its_value() {
         let text = "service=a,env=b,version=c,host=d,tags=team:t;api_key:x,period=90,url=http://u:p@h,file=%p.jfr,\
-                    event=ctimer,interval=1500us,dialect=jdk,walker=agct,stackdepth=64,names=raw,spool=/s,shutdown_flush=250ms,\
+                    event=ctimer,interval=1500us,alloc=1536k,dialect=jdk,walker=agct,stackdepth=64,names=raw,spool=/s,shutdown_flush=250ms,\
                     library_type=l,debugdir=/d;/e,log=/l,loglevel=debug,strict";
         let parsed = parse(text, &NoSources);
         assert_eq!(parsed.complaints, []);
@@ -126,6 +127,7 @@ mod tests {
             ("file", "%p.jfr"),
             ("event", "ctimer"),
             ("interval", "1500us"),
+            ("alloc", "1536k"),
             ("dialect", "jdk"),
             ("walker", "agct"),
             ("stackdepth", "64"),

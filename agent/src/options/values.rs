@@ -75,6 +75,35 @@ impl fmt::Display for Event {
     }
 }
 
+/// Which allocated objects are sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Alloc {
+    /// None.
+    #[default]
+    Off,
+    /// At a distance that gives a hundred or so a second at the most.
+    Adaptive,
+    /// So many bytes apart, on average.
+    Every(u64),
+}
+
+impl fmt::Display for Alloc {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Alloc::Off => out.write_str("off"),
+            Alloc::Adaptive => out.write_str("on"),
+            Alloc::Every(bytes) => {
+                let units = [(1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")];
+                let unit = units
+                    .into_iter()
+                    .find(|(unit, _)| bytes.is_multiple_of(*unit));
+                let (unit, name) = unit.unwrap_or((1, ""));
+                write!(out, "{}{name}", bytes / unit)
+            }
+        }
+    }
+}
+
 /// What the events in the file are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {

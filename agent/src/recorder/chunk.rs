@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::sync::Arc;
 
 use jfr_writer::{
-    ChunkEnd, ChunkStart, Dialect, Event, ExecutionMode, ExecutionSample, Frame, StackTraceId,
-    ThreadId, ThreadRef, ThreadState, WriteError,
+    ChunkEnd, ChunkStart, ClassId, ClassRef, Dialect, Event, ExecutionMode, ExecutionSample, Frame,
+    StackTraceId, ThreadId, ThreadRef, ThreadState, WriteError,
 };
 use jprof_signal_safe::record::RecordView;
 use jprof_signal_safe::threads::ThreadKey;
@@ -47,6 +48,8 @@ pub(super) struct OpenChunk {
     /// By native thread and Java thread id.
     threads: FxHashMap<(ThreadKey, u64), ThreadId>,
     ended_threads: Option<ThreadId>,
+    /// The classes of sampled objects, by the allocation engine's numbers.
+    classes: FxHashMap<u32, ClassId>,
     frames: Vec<Frame>,
     samples: u64,
 }
@@ -66,6 +69,7 @@ impl OpenChunk {
             methods: Methods::default(),
             threads: FxHashMap::default(),
             ended_threads: None,
+            classes: FxHashMap::default(),
             frames: Vec::new(),
             samples: 0,
         })
@@ -100,6 +104,16 @@ impl OpenChunk {
             .threads
             .entry((key, facts.java_id()))
             .or_insert_with(|| self.writer.thread(&facts.as_ref()))
+    }
+
+    /// The chunk's id of a class that the allocation engine knows by a number.
+    pub(super) fn class(&mut self, number: u32, name: impl FnOnce() -> Arc<str>) -> ClassId {
+        *self.classes.entry(number).or_insert_with(|| {
+            self.writer.class(&ClassRef {
+                name: &name(),
+                modifiers: 0,
+            })
+        })
     }
 
     /// The pseudo-thread of CPU time that no living thread can be asked about.

@@ -4,6 +4,7 @@
 //! waits a moment and goes into the next chunk.
 
 mod account;
+mod allocations;
 mod chunk;
 mod clock;
 mod frame_names;
@@ -31,6 +32,7 @@ use jprof_signal_safe::tick::Sampler;
 use rustc_hash::FxHashMap;
 
 use account::CpuAccount;
+pub use allocations::Allocations;
 use chunk::{OpenChunk, SampleFacts, mode_of};
 use clock::ChunkClock;
 use naming::Naming;
@@ -77,6 +79,8 @@ pub struct Recorder {
     pub more_counters: MoreCounters,
     /// The handlers of faults, where walks need them.
     pub fault_handlers: Option<FaultHandlers>,
+    /// The allocation engine, if it runs.
+    pub allocations: Option<Allocations>,
     /// The process's CPU clock when sampling began.
     pub start_cpu_nanos: u64,
     /// What had been counted before that, by earlier recordings of the process.
@@ -267,6 +271,7 @@ impl Run {
             }
         }
         self.words = words;
+        self.keep_allocations();
         let signs = self.naming.signs_of_haste();
         if signs > self.signs_of_haste {
             self.signs_of_haste = signs;
@@ -287,6 +292,10 @@ impl Run {
 
     fn write_record(&mut self, record: &RecordView<'_>) {
         let head = record.head;
+        if head.kind == RecordKind::Allocation {
+            self.meet_allocation(record);
+            return;
+        }
         let weight = u64::from(head.weight);
         self.account.claim(weight);
         let key = head.thread;
@@ -339,6 +348,7 @@ impl Run {
         self.wait_for_handlers();
         self.drain(if last { u64::MAX } else { boundary });
         self.settle_cpu_time(boundary, last);
+        self.write_allocations();
         self.refresh_names();
         self.write_counters(boundary);
         let from = (self.clock.boundary(), self.clock.unix_nanos());

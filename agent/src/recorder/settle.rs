@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use jprof_signal_safe::clock::{cpu_nanos_of, process_cpu_nanos};
 use jprof_signal_safe::counters::Counter;
-use jprof_signal_safe::record::RecordView;
+use jprof_signal_safe::record::{RecordKind, RecordView};
 use jprof_signal_safe::threads::{ThreadKey, TickSource};
 use jprof_signal_safe::tick::Sampler;
 
@@ -56,6 +56,7 @@ impl Run {
             .later
             .iter()
             .filter_map(|words| RecordView::parse(words))
+            .filter(|record| record.head.kind != RecordKind::Allocation)
             .map(|record| u64::from(record.head.weight) * interval)
             .sum();
         let weight = self
@@ -109,6 +110,9 @@ impl Run {
         let mut values: Vec<(&'static str, u64)> =
             process_counters(self.recorder.sampler, self.recorder.registry).collect();
         values.push(("chunks_failed", self.chunks_failed));
+        if let Some(allocations) = &self.recorder.allocations {
+            values.extend(allocations.counters());
+        }
         values.extend(self.naming.counters());
         values.extend((self.recorder.more_counters)());
         let ticks = self.clock.ticks(boundary.saturating_sub(1));

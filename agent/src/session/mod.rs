@@ -21,15 +21,17 @@ use jni_sys::{JNIEnv, JavaVM};
 use jprof_signal_safe::clock::{monotonic_nanos, process_cpu_nanos};
 use jprof_signal_safe::tick::{Sampler, Tuning};
 
+use crate::allocation::{LEAST_INTERVAL, Pacing, Stacks};
 use crate::engine;
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::threads::ThreadReader;
+use crate::hotspot::{AllocatedBytes, VmStructs};
 use crate::java;
 use crate::jvmti::{Jvmti, callbacks};
 use crate::limits;
-use crate::options::{Dialect, Names, Parsed};
-use crate::recorder::{self, CountedBefore, Output};
-use crate::threads::Registry;
+use crate::options::{Alloc, Dialect, Names, Parsed};
+use crate::recorder::{self, Allocations, CountedBefore, Output};
+use crate::threads::{AllocationCounter, Registry};
 
 use process::{COUNTERS, Process};
 use recording::{RecorderStart, RecorderThread};
@@ -119,6 +121,7 @@ impl Session {
             if let Some(handlers) = &walking.fault_handlers {
                 handlers.remove();
             }
+            process.allocation.stop(jvmti);
             callbacks::watch_threads(jvmti, false);
         };
         engine::install().map_err(|error| {
@@ -126,6 +129,7 @@ impl Session {
             format!("the signal handler cannot be installed: {error}")
         })?;
         process.watch_new_threads();
+        count_allocations(registry, java, hotspot.structs.as_ref());
         callbacks::watch_threads(jvmti, true);
         let counted_before = CountedBefore::now(sampler, registry);
         let start_nanos = monotonic_nanos();
@@ -139,6 +143,7 @@ impl Session {
             announce_existing(registry, unsafe { java.live_threads(env) }, reader);
         }
         registry.existing_java_done();
+        let allocations = start_allocations(process, jvmti, parsed, walking.stacks);
         let jvm = hotspot.jvm_info();
         let session_tags = tags::of_session(options, &jvm, hotspot.version);
         let (spool, uploader) =
@@ -164,6 +169,7 @@ impl Session {
             },
             period: options.period,
             more_counters,
+            allocations,
             start_cpu_nanos,
             counted_before,
             fault_handlers: walking.fault_handlers,
@@ -197,6 +203,7 @@ impl Session {
         }
         let (sampler, registry) = (self.process.sampler, self.process.registry);
         let deadline = Instant::now() + self.shutdown_flush;
+        self.process.allocation.stop(self.jvmti);
         stop_ticks(registry, sampler);
         if let Some(handlers) = &self.fault_handlers
             && sampler.in_flight.load(Ordering::SeqCst) == 0
@@ -266,6 +273,44 @@ fn make_method_ids(jvmti: Jvmti, env: *mut JNIEnv) {
             ((**env).v1_2.DeleteLocalRef)(env, class);
         }
     }
+}
+
+/// Has it counted what threads have allocated when they end.
+fn count_allocations(
+    registry: &Registry,
+    java: Option<&java::JavaThreads>,
+    structs: Option<&VmStructs>,
+) {
+    let bytes = structs.map(AllocatedBytes::new);
+    if let (Some(java), Some(Ok(bytes))) = (java, bytes) {
+        registry.count_allocations(AllocationCounter {
+            bytes,
+            env_distance: java.env_distance(),
+        });
+    }
+}
+
+fn start_allocations(
+    process: &'static Process,
+    jvmti: Jvmti,
+    parsed: &Parsed,
+    stacks: Stacks,
+) -> Option<Allocations> {
+    let (interval, pacing) = match parsed.options.alloc {
+        Alloc::Off => return None,
+        Alloc::Adaptive => (LEAST_INTERVAL, Some(Pacing::new(LEAST_INTERVAL))),
+        Alloc::Every(bytes) => (bytes, None),
+    };
+    let raw_names = parsed.options.names == Names::Raw;
+    let started = process.allocation.start(jvmti, stacks, raw_names, interval);
+    if let Err(reason) = started {
+        log::warn!("no allocation samples: {reason}");
+        return None;
+    }
+    let now = monotonic_nanos();
+    let allocation = process.allocation;
+    let registry = process.registry;
+    Some(Allocations::begin(allocation, jvmti, pacing, registry, now))
 }
 
 fn announce_existing(

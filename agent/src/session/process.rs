@@ -12,6 +12,7 @@ use jprof_signal_safe::tick::{self, Sampler, Tuning};
 use once_cell::sync::OnceCell;
 
 use super::memory;
+use crate::allocation;
 use crate::java::JavaThreads;
 use crate::jvmti::{Jvmti, callbacks};
 use crate::options;
@@ -24,6 +25,7 @@ pub(super) static COUNTERS: Counters = Counters::new();
 pub(super) struct Process {
     pub(super) sampler: &'static Sampler,
     pub(super) registry: &'static Registry,
+    pub(super) allocation: &'static allocation::Engine,
 }
 
 static PROCESS: OnceCell<Process> = OnceCell::new();
@@ -61,8 +63,14 @@ impl Process {
                 tuning,
             )));
             let registry: &'static Registry = Box::leak(Box::new(Registry::new(sampler)));
-            callbacks::announce_to(registry, java.copied());
-            Ok::<_, String>(Self { sampler, registry })
+            let allocation: &'static allocation::Engine =
+                Box::leak(Box::new(allocation::Engine::new(sampler, registry)));
+            callbacks::announce_to(registry, java.copied(), allocation);
+            Ok::<_, String>(Self {
+                sampler,
+                registry,
+                allocation,
+            })
         })?;
         process.sampler.tune(tuning);
         tick::publish(process.sampler);

@@ -21,7 +21,7 @@ use crate::hotspot::JvmInfo;
 use crate::java::{self, JavaThreads};
 use crate::limits;
 use crate::options::{Dialect, Parsed, Url};
-use crate::recorder::{CountedBefore, Order, Output, Preamble, Recorder, Settings};
+use crate::recorder::{Allocations, CountedBefore, Order, Output, Preamble, Recorder, Settings};
 use crate::threads::{Registry, current_tid};
 
 /// The thread of a recorder.
@@ -88,6 +88,7 @@ pub(super) struct RecorderStart {
     pub(super) more_counters: Option<Arc<ingest_client::UploadCounters>>,
     pub(super) start_cpu_nanos: u64,
     pub(super) counted_before: CountedBefore,
+    pub(super) allocations: Option<Allocations>,
     pub(super) fault_handlers: Option<engine::FaultHandlers>,
     pub(super) start_nanos: u64,
 }
@@ -140,6 +141,7 @@ impl RecorderStart {
             start_cpu_nanos: self.start_cpu_nanos,
             fault_handlers: self.fault_handlers,
             counted_before: self.counted_before,
+            allocations: self.allocations,
         };
         let order = || {
             if stopping.load(Ordering::Acquire) {

@@ -11,6 +11,7 @@ use jprof_signal_safe::walker::judge::JudgedWalker;
 use jprof_signal_safe::walker::{AgctWalker, Failure, Outcome, Room, Walker};
 use once_cell::sync::OnceCell;
 
+use crate::allocation::Stacks;
 use crate::engine::FaultHandlers;
 use crate::hotspot::libjvm::Libjvm;
 use crate::hotspot::memory::SafeReader;
@@ -25,6 +26,8 @@ pub(super) struct Choice {
     /// AsyncGetCallTrace finds nothing without the ids of all methods.
     pub(super) needs_method_ids: bool,
     pub(super) fault_handlers: Option<FaultHandlers>,
+    /// How stacks are taken outside of signals.
+    pub(super) stacks: Stacks,
     pub(super) name: &'static str,
 }
 
@@ -70,6 +73,7 @@ pub(super) fn choose(
                     walker,
                     needs_method_ids: false,
                     fault_handlers: Some(fault_handlers),
+                    stacks: Stacks::Walked(walker),
                     name: "vm",
                 };
             }
@@ -102,6 +106,7 @@ fn both(jvm: &Jvm<'_>, counters: &'static Counters) -> Result<Choice, String> {
         walker: BOTH.get_or_init(|| JudgedWalker::new(own, agct, counters)),
         needs_method_ids: true,
         fault_handlers: Some(fault_handlers),
+        stacks: Stacks::Walked(own),
         name: "both",
     })
 }
@@ -111,6 +116,7 @@ fn none() -> Choice {
         walker: &NoWalker,
         needs_method_ids: false,
         fault_handlers: None,
+        stacks: Stacks::None,
         name: "none",
     }
 }
@@ -158,6 +164,8 @@ fn only_agct(jvm: &Jvm<'_>) -> Choice {
             walker,
             needs_method_ids: true,
             fault_handlers: None,
+            // An older JVM than 26: see `agct`.
+            stacks: Stacks::Asked,
             name: "agct",
         },
         Err(reason) => {

@@ -19,10 +19,13 @@ use crossbeam::queue::ArrayQueue;
 use jprof_signal_safe::clock;
 use jprof_signal_safe::threads::ThreadKey;
 use jprof_signal_safe::tick::Sampler;
+use once_cell::sync::OnceCell;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::allocation::Allocated;
 use crate::engine::Engine;
 use crate::host;
+use crate::hotspot::AllocatedBytes;
 use crate::limits;
 
 /// A Java thread's identity.
@@ -97,9 +100,27 @@ struct Inner {
     /// moment longer.
     left: FxHashSet<u32>,
     left_before: FxHashSet<u32>,
+    /// Bytes that Java threads had allocated when they ended.
+    allocated_by_ended: u64,
     /// Java threads that ended while the existing ones were being announced.
     java_ended: FxHashSet<u32>,
     existing_done: bool,
+}
+
+/// Reads what a Java thread has allocated.
+#[derive(Debug)]
+pub struct AllocationCounter {
+    /// By the thread's `JavaThread`.
+    pub bytes: AllocatedBytes,
+    /// From a `JavaThread*` to its `JNIEnv*`.
+    pub env_distance: usize,
+}
+
+impl AllocationCounter {
+    fn of(&self, env: usize) -> Option<u64> {
+        let java_thread = env.checked_sub(self.env_distance)?;
+        (env != 0).then(|| self.bytes.of(java_thread as u64))?
+    }
 }
 
 /// The registry: one in a process, for one recording after the other.
@@ -108,6 +129,8 @@ pub struct Registry {
     sampler: &'static Sampler,
     inner: Mutex<Inner>,
     events: ArrayQueue<ThreadEvent>,
+    /// Reads what a thread has allocated, from its `JNIEnv*`.
+    allocation_counter: OnceCell<AllocationCounter>,
     /// What went wrong.
     pub counters: RegistryCounters,
 }
@@ -120,6 +143,7 @@ impl Registry {
             sampler,
             inner: Mutex::default(),
             events: ArrayQueue::new(limits::THREAD_EVENTS),
+            allocation_counter: OnceCell::new(),
             counters: RegistryCounters::default(),
         }
     }
@@ -309,9 +333,42 @@ impl Registry {
         }
         let key = inner.by_tid.get(&tid).copied()?;
         if let Some(slot) = self.sampler.threads.get(key) {
+            if let Some(counter) = self.allocation_counter.get() {
+                let allocated = counter.of(slot.jni_env()).unwrap_or(0);
+                inner.allocated_by_ended += allocated;
+            }
             slot.set_jni_env(0);
         }
         Some(key)
+    }
+
+    /// From now on it is counted what threads allocate that end. The first counter stays.
+    pub fn count_allocations(&self, counter: AllocationCounter) {
+        let _ = self.allocation_counter.set(counter);
+    }
+
+    /// What the Java threads have allocated so far.
+    #[must_use]
+    pub fn allocated(&self) -> Allocated {
+        let mut allocated = Allocated::default();
+        let Some(counter) = self.allocation_counter.get() else {
+            return allocated;
+        };
+        // With the lock, so that each thread is there while its counter is read.
+        let inner = self.inner();
+        allocated.total = inner.allocated_by_ended;
+        for &key in inner.by_tid.values() {
+            let env = self
+                .sampler
+                .threads
+                .get(key)
+                .map_or(0, |slot| slot.jni_env());
+            if let Some(bytes) = counter.of(env) {
+                allocated.total += bytes;
+                allocated.threads.insert(key, bytes);
+            }
+        }
+        allocated
     }
 
     /// The key of a thread.

@@ -34,7 +34,7 @@ fn wrong_words_are_said_in_one_line_each() {
         (
             "=x",
             "option =x: unknown option; there are service, env, version, host, tags, period, url, file, event, \
-             interval, dialect, walker, stackdepth, names, spool, shutdown_flush, library_type, debugdir, log, loglevel, strict"
+             interval, alloc, dialect, walker, stackdepth, names, spool, shutdown_flush, library_type, debugdir, log, loglevel, strict"
                 .to_owned(),
         ),
     ] {
@@ -49,8 +49,8 @@ fn wrong_words_are_said_in_one_line_each() {
 fn remarks_are_held_against_nobody() {
     for (text, expected) in [
         (
-            "alloc=512k",
-            "option alloc=512k: not in this version yet; it has no effect",
+            "lock=1ms",
+            "option lock=1ms: not in this version yet; it has no effect",
         ),
         (
             "period=10,period=20",

@@ -55,6 +55,22 @@ impl HotspotWalker {
         &self.layout
     }
 
+    /// Walks the calling thread, which the JVM has called out to, from its last Java frame on.
+    ///
+    /// # Safety
+    /// `env` is the calling thread's `JNIEnv*`; `guard::on_fault` handles SIGSEGV and SIGBUS.
+    #[must_use]
+    pub unsafe fn walk_outside(&self, env: usize, room: &mut Room<'_>) -> Outcome {
+        let here = 0_usize;
+        let registers = Registers {
+            pc: run_walk as *const () as usize,
+            sp: &raw const here as usize,
+            ..Registers::default()
+        };
+        // SAFETY: handed on from the caller.
+        unsafe { self.walk_from(self.java_thread(env), registers, room) }
+    }
+
     /// Walks from given registers, whatever they hold.
     ///
     /// # Safety

@@ -1,0 +1,258 @@
+//! The allocation engine: objects that the JVM samples (JVMTI SampledObjectAlloc, JEP 331, from 11 on), with their stacks.
+//!
+//! The callback runs on the allocating thread, not in a signal: it names the class, walks the stack, and leaves a record in a
+//! ring, where the recorder finds it beside the ticks.
+//!
+//! # Safety
+//! The JVM calls back with valid pointers and references of the calling thread. `jmethodID`s are read as AsyncGetCallTrace's
+//! are.
+#![allow(unsafe_code)]
+
+mod calibration;
+mod classes;
+mod pacing;
+mod weight;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jni_sys::{JNIEnv, jclass};
+use jprof_signal_safe::tick::{Allocation, Sampler};
+use jprof_signal_safe::walker::{Failure, Frame, FrameType, Outcome, Position, Room};
+
+pub use calibration::Allocated;
+pub(crate) use calibration::{Calibration, ENOUGH, Estimate};
+pub(crate) use pacing::{LEAST_INTERVAL, Pacing};
+pub(crate) use weight::objects;
+
+use crate::hotspot::names::readable;
+use crate::jvmti::{Jvmti, JvmtiError, sys};
+use crate::threads::{Registry, current_tid};
+use classes::{Classes, name_of_signature};
+
+#[cfg(target_arch = "x86_64")]
+use jprof_signal_safe::walker::hotspot::HotspotWalker;
+
+/// How often a thread that has been sampled looks for a free ring.
+const TRIES: usize = 16;
+/// Frames that are asked of the JVM where the own walker is not in force.
+const MOST_FRAMES_OF_JVMTI: usize = 2048;
+
+/// How a thread's stack is taken outside of signals.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stacks {
+    /// By the own walker.
+    #[cfg(target_arch = "x86_64")]
+    Walked(&'static HotspotWalker),
+    /// By JVMTI's GetStackTrace, of a JVM whose method ids point to its methods.
+    Asked,
+    /// Not at all.
+    None,
+}
+
+/// The engine; there is one in a process.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    sampler: &'static Sampler,
+    registry: &'static Registry,
+    classes: Classes,
+    is_on: AtomicBool,
+    raw_names: AtomicBool,
+    stacks: Mutex<Stacks>,
+    /// Mean distance of samples in bytes.
+    interval: AtomicU64,
+    taken: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Engine {
+    pub(crate) fn new(sampler: &'static Sampler, registry: &'static Registry) -> Self {
+        Self {
+            sampler,
+            registry,
+            classes: Classes::default(),
+            is_on: AtomicBool::new(false),
+            raw_names: AtomicBool::new(false),
+            stacks: Mutex::new(Stacks::None),
+            // What the JVM begins with.
+            interval: AtomicU64::new(pacing::LEAST_INTERVAL),
+            taken: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Has objects sampled from now on, `interval` bytes apart.
+    ///
+    /// # Errors
+    /// In words: the JVM refuses.
+    pub(crate) fn start(
+        &self,
+        jvmti: Jvmti,
+        stacks: Stacks,
+        raw_names: bool,
+        interval: u64,
+    ) -> Result<(), String> {
+        let refused = |error: JvmtiError| {
+            if error == JvmtiError::NOT_AVAILABLE {
+                "the JVM does not give its samples; before Java 11 it has none, and later one agent can have them at a time"
+                    .to_owned()
+            } else {
+                error.to_string()
+            }
+        };
+        jvmti.sample_allocations(true).map_err(refused)?;
+        *self.stacks.lock().unwrap_or_else(PoisonError::into_inner) = stacks;
+        self.raw_names.store(raw_names, Ordering::Relaxed);
+        let started = self
+            .set_interval(jvmti, interval)
+            .and_then(|()| jvmti.notify(sys::JVMTI_EVENT_SAMPLED_OBJECT_ALLOC, true));
+        if let Err(error) = started {
+            // Nothing can be done where it is not taken back.
+            let _ = jvmti.sample_allocations(false);
+            return Err(refused(error));
+        }
+        self.is_on.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Changes the distance.
+    ///
+    /// # Errors
+    /// The JVM's.
+    pub(crate) fn set_interval(&self, jvmti: Jvmti, interval: u64) -> Result<(), JvmtiError> {
+        jvmti.set_allocation_interval(interval)?;
+        self.interval.store(interval, Ordering::Release);
+        Ok(())
+    }
+
+    /// Ends it, and lets another agent have the samples.
+    pub(crate) fn stop(&self, jvmti: Jvmti) {
+        if self.is_on.swap(false, Ordering::AcqRel) {
+            let ended = jvmti
+                .notify(sys::JVMTI_EVENT_SAMPLED_OBJECT_ALLOC, false)
+                .and_then(|()| jvmti.sample_allocations(false));
+            if let Err(error) = ended {
+                log::debug!("the JVM keeps sampling allocations: {error}");
+            }
+        }
+    }
+
+    /// Samples taken, and those that were lost.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (
+            self.taken.load(Ordering::Relaxed),
+            self.dropped.load(Ordering::Relaxed),
+        )
+    }
+
+    /// The name of a class by the number that a record has.
+    pub(crate) fn class_name(&self, number: u32) -> Arc<str> {
+        self.classes.name(number)
+    }
+
+    /// The JVM has sampled an object of `size` bytes on the calling thread.
+    ///
+    /// # Safety
+    /// `env` is the calling thread's own, `class` a valid reference of it.
+    pub(crate) unsafe fn on_sample(
+        &self,
+        jvmti: Jvmti,
+        env: *mut JNIEnv,
+        class: jclass,
+        size: u64,
+    ) {
+        if !self.is_on.load(Ordering::Acquire) {
+            return;
+        }
+        let tid = current_tid();
+        let slot = self
+            .registry
+            .key_of(tid)
+            .and_then(|key| Some((key, self.sampler.threads.get(key)?)));
+        let Some((thread, slot)) = slot else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let now = self.interval.load(Ordering::Acquire);
+        let before = match slot.swap_allocation_interval(now) {
+            // The thread's first: its distance was drawn when it began, or before the recording.
+            0 => now,
+            before => before,
+        };
+        // SAFETY: the caller vouches for the reference.
+        let signature = unsafe { jvmti.class_signature(class) }.unwrap_or_default();
+        let name = name_of_signature(&signature);
+        let name = if self.raw_names.load(Ordering::Relaxed) {
+            name
+        } else {
+            readable(name)
+        };
+        let allocation = Allocation {
+            thread,
+            tid,
+            class: self.classes.number(name),
+            size,
+            interval: before,
+        };
+        let stacks = *self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before a ring is held: the JVM may make the thread wait.
+        let asked = match stacks {
+            Stacks::Asked => ask(jvmti),
+            _ => Vec::new(),
+        };
+        let walk = |room: &mut Room<'_>| match stacks {
+            // SAFETY: the caller vouches for `env`; the handlers of faults are there while the own walker is in force.
+            #[cfg(target_arch = "x86_64")]
+            Stacks::Walked(walker) => unsafe { walker.walk_outside(env as usize, room) },
+            Stacks::Asked => fill(room, &asked),
+            Stacks::None => Outcome::failed(Failure::NoWalker),
+        };
+        let stored = (0..TRIES).any(|_| {
+            let stored = self.sampler.emit_allocation(&allocation, walk);
+            if !stored {
+                std::thread::yield_now();
+            }
+            stored
+        });
+        let counter = if stored { &self.taken } else { &self.dropped };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The calling thread's stack by the JVM's word.
+fn ask(jvmti: Jvmti) -> Vec<Frame> {
+    let mut found: Vec<sys::jvmtiFrameInfo> = Vec::new();
+    // SAFETY: zero is a valid value of this plain C structure.
+    found.resize_with(MOST_FRAMES_OF_JVMTI, || unsafe { std::mem::zeroed() });
+    let count = jvmti.own_stack(&mut found);
+    let frame = |info: &sys::jvmtiFrameInfo| {
+        let id = info.method as *const usize;
+        Frame {
+            // SAFETY: up to 25 the id of a method on the own stack points to a pointer to it (JDK-8268406 changes it in 26).
+            method: unsafe { id.as_ref() }.copied().unwrap_or(0),
+            position: match i32::try_from(info.location) {
+                Ok(index) if index >= 0 => Position::new(FrameType::Unknown, index),
+                _ => Position::without_index(FrameType::Native),
+            },
+        }
+    };
+    found.iter().take(count).map(frame).collect()
+}
+
+fn fill(room: &mut Room<'_>, frames: &[Frame]) -> Outcome {
+    let kept = frames.len().min(room.frames.len().saturating_sub(1));
+    for (place, frame) in room.frames.iter_mut().zip(&frames[..kept]) {
+        *place = *frame;
+    }
+    Outcome {
+        frames: kept,
+        truncated: frames.len() > kept || frames.len() == MOST_FRAMES_OF_JVMTI,
+        outside: false,
+        searched: false,
+        failure: if kept > 0 {
+            Failure::None
+        } else {
+            Failure::NoJavaFrame
+        },
+    }
+}
