@@ -221,7 +221,7 @@ impl Stacks {
         );
         let run = method(chunk, "java/lang/Thread", "run", "()V");
         let read = method(chunk, "libc.so.6", "read", "()L;");
-        let kernel = method(chunk, "[kernel]", "vfs_read", "(Lk;)L;");
+        let kernel = method(chunk, "", "vfs_read", "(Lk;)L;");
         let compile = method(
             chunk,
             "libjvm.so",

@@ -6,7 +6,8 @@ use crate::metadata::{Member, Structure, Type};
 /// A class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassRef<'a> {
-    /// Its name as the class file has it: `java/lang/String`, `[I`. The package is derived from it.
+    /// Its name as the class file has it: `java/lang/String`, `[I`. The package is derived from it. Only an array's
+    /// may begin with a bracket: Mission Control fails on others.
     pub name: &'a str,
     /// Access flags of the class file.
     pub modifiers: u32,

@@ -1,10 +1,13 @@
-//! Pools of fixed content: their keys are the places of the values.
+//! Pools of fixed content: their keys follow from the places of the values.
+
+use std::ops::Range;
 
 use crate::dialect::{Dialect, PerDialect};
 use crate::encode::{put_long, put_text};
 use crate::metadata::{Member, Structure, Type};
 
-/// How a frame's code runs.
+/// How a frame's code runs. In the order of their keys in JVMs' and async-profiler's files, which some
+/// readers take for granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum FrameKind {
@@ -60,8 +63,14 @@ pub enum ExecutionMode {
 #[derive(Debug)]
 pub(crate) struct EnumPool {
     pub(crate) structure: Structure,
-    pub(crate) texts: &'static [&'static str],
+    first_key: u64,
+    texts: &'static [&'static str],
+    /// Keys of entries that only a chunk with native stacks has.
+    of_native_stacks: Range<u64>,
 }
+
+const FIRST_KEY: u64 = 1;
+const NEVER: Range<u64> = 0..0;
 
 const NAME: &[Member] = &[Member::new("name", "Name", Type::String)];
 const THREAD_STATE: Structure = Structure::simple(
@@ -78,6 +87,7 @@ const FRAME_TYPES: EnumPool = EnumPool {
         "Frame type",
         &[Member::new("description", "Description", Type::String)],
     ),
+    first_key: 0,
     texts: &[
         "Interpreted",
         "JIT compiled",
@@ -87,6 +97,9 @@ const FRAME_TYPES: EnumPool = EnumPool {
         "Kernel",
         "C1 compiled",
     ],
+    // Where a file knows kernel frames, async-profiler's converter takes a native frame for a C function and leaves the
+    // class out; elsewhere for a native method.
+    of_native_stacks: FrameKind::Cpp.key() as u64..FrameKind::Kernel.key() as u64 + 1,
 };
 
 const EXECUTION_MODES: EnumPool = EnumPool {
@@ -96,7 +109,9 @@ const EXECUTION_MODES: EnumPool = EnumPool {
         "Execution Mode",
         NAME,
     ),
+    first_key: FIRST_KEY,
     texts: &["JAVA", "NATIVE", "JVM", "UNKNOWN"],
+    of_native_stacks: NEVER,
 };
 
 const POOLS: PerDialect<&[EnumPool]> = PerDialect {
@@ -104,6 +119,7 @@ const POOLS: PerDialect<&[EnumPool]> = PerDialect {
         FRAME_TYPES,
         EnumPool {
             structure: THREAD_STATE,
+            first_key: FIRST_KEY,
             texts: &[
                 "RUNNABLE",
                 "CONTENDED",
@@ -112,6 +128,7 @@ const POOLS: PerDialect<&[EnumPool]> = PerDialect {
                 "SLEEPING",
                 "SYSCALL",
             ],
+            of_native_stacks: NEVER,
         },
         EXECUTION_MODES,
     ],
@@ -119,6 +136,7 @@ const POOLS: PerDialect<&[EnumPool]> = PerDialect {
         FRAME_TYPES,
         EnumPool {
             structure: THREAD_STATE,
+            first_key: FIRST_KEY,
             texts: &[
                 "STATE_RUNNABLE",
                 "STATE_CONTENDED",
@@ -127,6 +145,7 @@ const POOLS: PerDialect<&[EnumPool]> = PerDialect {
                 "STATE_SLEEPING",
                 "STATE_SYSCALL",
             ],
+            of_native_stacks: NEVER,
         },
     ],
 };
@@ -137,20 +156,25 @@ pub(crate) fn pools(dialect: Dialect) -> std::slice::Iter<'static, EnumPool> {
 }
 
 impl EnumPool {
+    fn entries(&self, native_stacks: bool) -> impl Iterator<Item = (u64, &'static str)> {
+        (self.first_key..)
+            .zip(self.texts.iter().copied())
+            .filter(move |(key, _)| native_stacks || !self.of_native_stacks.contains(key))
+    }
+
     /// Bytes that [`EnumPool::put`] writes.
-    pub(crate) fn encoded_len(&self) -> u64 {
+    pub(crate) fn encoded_len(&self, native_stacks: bool) -> u64 {
         let key_encoding_and_length = 3;
-        self.texts
-            .iter()
-            .map(|text| key_encoding_and_length + text.len() as u64)
+        self.entries(native_stacks)
+            .map(|(_, text)| key_encoding_and_length + text.len() as u64)
             .sum::<u64>()
             + 1
     }
 
     /// Count and entries.
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        put_long(out, self.texts.len() as u64);
-        for (key, text) in (1..).zip(self.texts) {
+    pub(crate) fn put(&self, out: &mut Vec<u8>, native_stacks: bool) {
+        put_long(out, self.entries(native_stacks).count() as u64);
+        for (key, text) in self.entries(native_stacks) {
             put_long(out, key);
             put_text(out, Some(text));
         }
@@ -160,19 +184,24 @@ impl EnumPool {
 impl FrameKind {
     /// Readers take a frame's type as one byte.
     pub(crate) const fn key(self) -> u8 {
-        self as u8 + 1
+        self as u8
+    }
+
+    /// Whether only a walk of native stacks finds such frames.
+    pub(crate) const fn is_of_native_stacks(self) -> bool {
+        matches!(self, Self::Cpp | Self::Kernel)
     }
 }
 
 impl ThreadState {
     pub(crate) const fn key(self) -> u64 {
-        self as u64 + 1
+        self as u64 + FIRST_KEY
     }
 }
 
 impl ExecutionMode {
     pub(crate) const fn key(self) -> u64 {
-        self as u64 + 1
+        self as u64 + FIRST_KEY
     }
 }
 
@@ -180,35 +209,69 @@ impl ExecutionMode {
 mod tests {
     use super::*;
 
-    fn texts(dialect: Dialect, ty: Type) -> &'static [&'static str] {
+    const DIALECTS: [Dialect; 2] = [Dialect::DataKit, Dialect::Jdk];
+
+    fn entries(dialect: Dialect, ty: Type, native_stacks: bool) -> Vec<(u64, &'static str)> {
         pools(dialect)
             .find(|pool| pool.structure.ty == ty)
-            .map_or(&[], |pool| pool.texts)
+            .map_or(Vec::new(), |pool| pool.entries(native_stacks).collect())
+    }
+
+    fn text(dialect: Dialect, ty: Type, key: u64) -> Option<&'static str> {
+        let entries = entries(dialect, ty, true);
+        let found = entries.iter().find(|(entry, _)| *entry == key);
+        found.map(|(_, text)| *text)
     }
 
     #[test]
     fn values_and_texts_agree() {
-        let both = [Dialect::DataKit, Dialect::Jdk];
-        for dialect in both {
-            let frames = texts(dialect, Type::FrameKind);
-            assert_eq!(
-                frames[FrameKind::Interpreted.key() as usize - 1],
-                "Interpreted"
-            );
-            assert_eq!(frames[FrameKind::Jit.key() as usize - 1], "JIT compiled");
-            assert_eq!(frames[FrameKind::C1.key() as usize - 1], "C1 compiled");
-            assert_eq!(frames.len(), FrameKind::C1.key() as usize);
+        for dialect in DIALECTS {
+            for (kind, expected) in [
+                (FrameKind::Interpreted, "Interpreted"),
+                (FrameKind::Jit, "JIT compiled"),
+                (FrameKind::Inlined, "Inlined"),
+                (FrameKind::Native, "Native"),
+                (FrameKind::Cpp, "C++"),
+                (FrameKind::Kernel, "Kernel"),
+                (FrameKind::C1, "C1 compiled"),
+            ] {
+                let found = text(dialect, Type::FrameKind, kind.key().into());
+                assert_eq!(found, Some(expected));
+            }
         }
-        let [datakit, jdk] = both.map(|dialect| texts(dialect, Type::ThreadState));
-        assert_eq!(datakit[ThreadState::Syscall.key() as usize - 1], "SYSCALL");
-        assert_eq!(
-            jdk[ThreadState::Syscall.key() as usize - 1],
-            "STATE_SYSCALL"
+        let [datakit, jdk] =
+            DIALECTS.map(|dialect| text(dialect, Type::ThreadState, ThreadState::Syscall.key()));
+        assert_eq!(datakit, Some("SYSCALL"));
+        assert_eq!(jdk, Some("STATE_SYSCALL"));
+        let mode = text(
+            Dialect::DataKit,
+            Type::ExecutionMode,
+            ExecutionMode::Vm.key(),
         );
-        assert_eq!(datakit.len(), jdk.len());
-        let modes = texts(Dialect::DataKit, Type::ExecutionMode);
-        assert_eq!(modes[ExecutionMode::Vm.key() as usize - 1], "JVM");
-        assert_eq!(modes.len(), ExecutionMode::Unknown.key() as usize);
-        assert!(texts(Dialect::Jdk, Type::ExecutionMode).is_empty());
+        assert_eq!(mode, Some("JVM"));
+        assert!(entries(Dialect::Jdk, Type::ExecutionMode, true).is_empty());
+    }
+
+    #[test]
+    fn frame_types_are_a_jvms_own_until_there_are_native_stacks() {
+        for dialect in DIALECTS {
+            let keys = |native_stacks| {
+                let entries = entries(dialect, Type::FrameKind, native_stacks);
+                entries.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+            };
+            assert_eq!(keys(false), [0, 1, 2, 3, 6]);
+            assert_eq!(keys(true), [0, 1, 2, 3, 4, 5, 6]);
+        }
+    }
+
+    #[test]
+    fn lengths_are_foretold() {
+        for pool in DIALECTS.iter().flat_map(|&dialect| pools(dialect)) {
+            for native_stacks in [false, true] {
+                let mut out = Vec::new();
+                pool.put(&mut out, native_stacks);
+                assert_eq!(out.len() as u64, pool.encoded_len(native_stacks));
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The constant pools: what events share, written once per chunk. One file per pool.
 //!
-//! Key 0 is no entry; keys count from 1. Layouts are those of async-profiler's files (the JDK's without
+//! Key 0 is no entry, but among the types of frames, whose keys readers know; keys count from 1. Layouts are those of async-profiler's files (the JDK's without
 //! the fields that came with later versions), since some readers know them by heart.
 
 mod class;
@@ -67,6 +67,8 @@ pub(crate) struct Pools {
     methods: Entries,
     stack_traces: StackTraces,
     threads: Threads,
+    /// Whether a frame is of a kind that only a walk of native stacks finds.
+    native_stacks: bool,
 }
 
 /// Name of the loader of the JDK's own classes.
@@ -89,6 +91,7 @@ impl Pools {
             methods: Entries::default(),
             stack_traces: StackTraces::default(),
             threads: Threads::default(),
+            native_stacks: false,
         };
         let name = pools.symbol_key(BOOTSTRAP_LOADER);
         pools
@@ -132,6 +135,7 @@ impl Pools {
     }
 
     pub(crate) fn stack_trace(&mut self, frames: &[Frame], truncated: bool) -> StackTraceId {
+        self.native_stacks |= frames.iter().any(|frame| frame.kind.is_of_native_stacks());
         StackTraceId::new(
             self.stack_traces.intern(frames, truncated, self.chunk),
             self.chunk,
@@ -199,7 +203,7 @@ impl Pools {
         put_long(out.buffer(), (fixed.len() + growing.len()) as u64);
         for pool in fixed {
             put_long(out.buffer(), ids.id(pool.structure.ty));
-            pool.put(out.buffer());
+            pool.put(out.buffer(), self.native_stacks);
         }
         for (ty, pool) in growing {
             put_long(out.buffer(), ids.id(ty));
@@ -218,7 +222,10 @@ impl Pools {
         let count = long_len((pools.len() + self.growing().len()) as u64) as u64;
         count
             + pools
-                .map(|pool| long_len(ids.id(pool.structure.ty)) as u64 + pool.encoded_len())
+                .map(|pool| {
+                    let head = long_len(ids.id(pool.structure.ty));
+                    head as u64 + pool.encoded_len(self.native_stacks)
+                })
                 .sum::<u64>()
     }
 

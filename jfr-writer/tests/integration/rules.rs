@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jfr_reader::{Chunk, Field, Recording, Unit};
-use jfr_writer::Dialect;
+use jfr_writer::{Dialect, FrameKind};
 use proptest::prelude::*;
 
 use crate::chunks::{chunk_of, empty};
-use crate::story::{Taste, stories};
+use crate::story::{Method, Stack, Story, Taste, stories};
 
 const DIALECTS: [Dialect; 2] = [Dialect::DataKit, Dialect::Jdk];
 
@@ -50,18 +50,63 @@ fn an_empty_chunk_has_an_entry_in_every_pool() {
     with_empty_chunks(|_, chunk| assert_eq!(pools_that_lack_an_entry(chunk), Vec::<String>::new()));
 }
 
+fn keys(chunk: &Chunk<'_>, ty: &str) -> Vec<i64> {
+    chunk.constants(ty).map(|(key, _)| key).collect()
+}
+
 #[test]
 fn keys_count_from_one() {
     with_empty_chunks(|_, chunk| {
-        for ty in chunk.types() {
-            let keys: Vec<i64> = chunk.constants(ty.name()).map(|(key, _)| key).collect();
-            assert_eq!(
-                keys,
-                (1..=keys.len() as i64).collect::<Vec<_>>(),
-                "{}",
-                ty.name()
-            );
+        let types = chunk.types().map(|ty| ty.name());
+        for ty in types.filter(|&ty| ty != FRAME_TYPE) {
+            let keys = keys(chunk, ty);
+            assert_eq!(keys, (1..=keys.len() as i64).collect::<Vec<_>>(), "{ty}");
         }
+    });
+}
+
+/// A story with a stack of one frame.
+fn with_a_frame(dialect: Dialect, kind: FrameKind) -> Story {
+    let method = Method {
+        class: "libc.so.6".into(),
+        name: "read".into(),
+        descriptor: "()L;".into(),
+    };
+    let stack = Stack {
+        frames: vec![(0, 0, 0, kind)],
+        truncated: false,
+    };
+    Story {
+        methods: vec![method],
+        stacks: vec![stack],
+        ..empty(dialect)
+    }
+}
+
+const FRAME_TYPE: &str = "jdk.types.FrameType";
+
+/// async-profiler's converter knows the keys by heart: those of its own files, which begin like a JVM's.
+#[test]
+fn frame_types_have_the_keys_that_readers_know_by_heart() {
+    with_empty_chunks(|dialect, chunk| {
+        assert_eq!(keys(chunk, FRAME_TYPE), [0, 1, 2, 3, 6]);
+        let native = chunk_of(&with_a_frame(dialect, FrameKind::Kernel));
+        with_chunk(&native, |chunk| {
+            let types = chunk.constants(FRAME_TYPE).map(|(key, ty)| {
+                let text = ty.into_text().expect("a frame type is a text");
+                format!("{key} {text}")
+            });
+            let expected = [
+                "0 Interpreted",
+                "1 JIT compiled",
+                "2 Inlined",
+                "3 Native",
+                "4 C++",
+                "5 Kernel",
+                "6 C1 compiled",
+            ];
+            assert_eq!(types.collect::<Vec<_>>(), expected);
+        });
     });
 }
 
