@@ -1,9 +1,10 @@
 //! Says whether two readers saw the same events, in what `events_json` and its like print:
-//! `cargo run -p jfr-reader --example compare_events -- [--datakit] FULL OTHER`.
+//! `cargo run -p jfr-reader --example compare_events -- [--datakit] [--some-types] FULL OTHER`.
 //!
 //! Events of one type are compared in their order. Times may differ by a nanosecond, since readers
 //! round ticks in their own ways. With `--datakit`, OTHER comes from DataKit's parser and may lack
-//! what that does not keep; `tests/readers/README.md` lists it.
+//! what that does not keep; `tests/readers/README.md` lists it. With `--some-types`, only the types
+//! that OTHER has are compared.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,23 +20,28 @@ const SHOWN: usize = 10;
 type Events = BTreeMap<String, Vec<Json>>;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).collect::<Vec<_>>();
-    let datakit = arguments.first().is_some_and(|first| first == "--datakit");
-    if datakit {
-        arguments.remove(0);
-    }
-    let [full, other] = arguments.as_slice() else {
-        eprintln!("usage: compare_events [--datakit] FULL OTHER");
+    let (options, files) = std::env::args()
+        .skip(1)
+        .partition::<Vec<_>, _>(|argument| argument.starts_with("--"));
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let [full, other] = files.as_slice() else {
+        eprintln!("usage: compare_events [--datakit] [--some-types] FULL OTHER");
         return ExitCode::from(2);
     };
-    let (full, other) = match (read(full.as_ref()), read(other.as_ref())) {
+    let (mut full, other) = match (read(full.as_ref()), read(other.as_ref())) {
         (Ok(full), Ok(other)) => (full, other),
         (Err(error), _) | (_, Err(error)) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
         }
     };
-    let differences = compare(&full, &other, Rules { datakit });
+    if has("--some-types") {
+        full.retain(|name, _| other.contains_key(name));
+    }
+    let rules = Rules {
+        datakit: has("--datakit"),
+    };
+    let differences = compare(&full, &other, rules);
     if differences.is_empty() {
         let events = full.values().map(Vec::len).sum::<usize>();
         println!("equal: {events} events of {} types", full.len());
@@ -110,7 +116,7 @@ impl Rules {
                     differences.push(format!("{place}: {left} and {right}"));
                 }
             }
-            (_, Json::Object(b)) if self.datakit && b.contains_key("known") => {}
+            (_, Json::Object(b)) if b.contains_key("known") => {}
             (_, Json::Object(b)) if self.datakit && b.contains_key("last") => {
                 let last = left.as_array().and_then(|elements| elements.last());
                 self.compare(place, last.unwrap_or(&Json::Null), &b["last"], differences);
@@ -134,7 +140,7 @@ impl Rules {
                     self.compare(&format!("{place}[{index}]"), left, right, differences);
                 }
             }
-            _ if left == right || same_real(left, right) => {}
+            _ if left == right || same_real(left, right) || same_unsigned(left, right) => {}
             _ if self.datakit && (absent(left) && absent(right) || same_frame(left, right)) => {}
             _ => differences.push(format!("{place}: {left} and {right}")),
         }
@@ -158,18 +164,32 @@ fn same_real(left: &Json, right: &Json) -> bool {
     }
 }
 
+/// Whether the right number is the left one, an `int`, without a sign: the JVM's metadata may say that it has none.
+fn same_unsigned(left: &Json, right: &Json) -> bool {
+    let unsigned = left.as_i64().and_then(|int| i32::try_from(int).ok());
+    let unsigned = unsigned.map(|int| f64::from(int.cast_unsigned()));
+    unsigned.is_some() && unsigned == right.as_f64()
+}
+
 /// DataKit's parser takes null and empty for one.
 fn absent(value: &Json) -> bool {
     value.is_null() || value == ""
 }
 
-/// Whether two frames `method:line:bytecode index:type` agree in all but the bytecode index, which
-/// DataKit's parser looks for under another name.
+/// Whether two frames `method(descriptor:line:bytecode index:type` agree in all that the right one
+/// does not have as `*`.
 fn same_frame(left: &Json, right: &Json) -> bool {
-    let parts = |frame: &Json| {
-        let mut parts = frame.as_str()?.rsplitn(4, ':').map(str::to_owned);
-        let (kind, _, line, method) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        Some((method, line, kind))
+    fn parts(frame: &Json) -> Option<[&str; 5]> {
+        let mut parts = frame.as_str()?.rsplitn(4, ':');
+        let [kind, index, line] = [parts.next()?, parts.next()?, parts.next()?];
+        let method = parts.next()?;
+        let (method, descriptor) = method.rsplit_once('(').unwrap_or((method, ""));
+        Some([method, descriptor, line, index, kind])
+    }
+    let (Some(left), Some(right)) = (parts(left), parts(right)) else {
+        return false;
     };
-    parts(left).is_some() && parts(left) == parts(right)
+    left.iter()
+        .zip(right)
+        .all(|(&left, right)| left == right || right == "*")
 }

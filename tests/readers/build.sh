@@ -1,4 +1,5 @@
-# Builds the readers, sourced by compare.sh and run.sh: sets go_reader and jdk_reader, empty where one cannot be had.
+# Builds the readers, sourced by compare.sh, java.sh and run.sh: sets go_reader and jdk_reader, empty where one cannot be
+# had.
 # The caller stands in the checkout's root and has sourced scripts/ledger.sh and scripts/packages.sh.
 
 readers_built=${CARGO_TARGET_DIR:-$PWD/target}/readers
@@ -25,8 +26,8 @@ jdk_reader=
 for javac in jdks/jdk{11,17,21,25}/bin/javac; do
   if [ -x "$javac" ]; then
     jdk_reader=$readers_built/jdk
-    [ "$jdk_reader/Events.class" -nt tests/readers/jdk/Events.java ] ||
-      "$javac" --release 11 -Xlint:-options -d "$jdk_reader" tests/readers/jdk/Events.java || exit 1
+    [ -n "$(find "$jdk_reader" -newer tests/readers/jdk/Events.java -name Events.class 2>/dev/null)" ] ||
+      "$javac" --release 11 -Xlint:-options -d "$jdk_reader" tests/readers/jdk/*.java || exit 1
     break
   fi
 done

@@ -188,7 +188,7 @@ func stackTrace(trace *parser.StackTrace) any {
 		if frame.Type != nil {
 			kind = frame.Type.Description
 		}
-		frames = append(frames, fmt.Sprintf("%s:%d:%d:%s", method, frame.LineNumber, frame.ByteCodeIndex, kind))
+		frames = append(frames, fmt.Sprintf("%s:%d:*:%s", method, frame.LineNumber, kind))
 	}
 	return object{"truncated": trace.Truncated, "frames": frames}
 }

@@ -1,6 +1,7 @@
 // Command datakit reads a recording with the parser that DataKit links, and says what DataKit sees in it.
 //
 //	datakit events FILE             one JSON object per event (the shape: ../README.md)
+//	datakit typed FILE              the same of the events that the module's typed parser knows, which is Grafana's
 //	datakit metrics FILE START END  the metrics that DataKit derives, START and END in RFC 3339 as event.json has them
 package main
 
@@ -29,6 +30,8 @@ func run(args []string) error {
 			return err
 		}
 		return printEvents(chunks)
+	case len(args) == 2 && args[0] == "typed":
+		return printTyped(args[1])
 	case len(args) == 4 && args[0] == "metrics":
 		chunks, err := parser.ParseFile(args[1])
 		if err != nil {
@@ -46,7 +49,7 @@ func run(args []string) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(deriveMetrics(chunks, start, end))
 	default:
-		return fmt.Errorf("usage: datakit events FILE | datakit metrics FILE START END")
+		return fmt.Errorf("usage: datakit events FILE | datakit typed FILE | datakit metrics FILE START END")
 	}
 }
 

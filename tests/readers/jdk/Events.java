@@ -42,7 +42,7 @@ public final class Events {
             StringBuilder line = new StringBuilder();
             while (recording.hasMoreEvents()) {
                 line.setLength(0);
-                writeJson(line, canonicalEvent(recording.readEvent()));
+                Json.write(line, canonicalEvent(recording.readEvent()));
                 out.append(line).append('\n');
             }
         }
@@ -174,48 +174,5 @@ public final class Events {
             result.put(field.getName(), canonicalField(object, field));
         }
         return result;
-    }
-
-    private static void writeJson(StringBuilder out, Object value) {
-        if (value instanceof String) {
-            writeString(out, (String) value);
-        } else if (value instanceof Double && (((Double) value).isNaN() || ((Double) value).isInfinite())) {
-            writeString(out, value.toString());
-        } else if (value instanceof Map) {
-            char separator = '{';
-            for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                out.append(separator);
-                writeString(out, (String) entry.getKey());
-                out.append(':');
-                writeJson(out, entry.getValue());
-                separator = ',';
-            }
-            out.append(separator == '{' ? "{}" : "}");
-        } else if (value instanceof List) {
-            char separator = '[';
-            for (Object element : (List<?>) value) {
-                out.append(separator);
-                writeJson(out, element);
-                separator = ',';
-            }
-            out.append(separator == '[' ? "[]" : "]");
-        } else {
-            out.append(value);
-        }
-    }
-
-    private static void writeString(StringBuilder out, String text) {
-        out.append('"');
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (c == '"' || c == '\\') {
-                out.append('\\').append(c);
-            } else if (c < 0x20 || Character.isSurrogate(c)) {
-                out.append(String.format("\\u%04x", (int) c));
-            } else {
-                out.append(c);
-            }
-        }
-        out.append('"');
     }
 }
