@@ -1,5 +1,4 @@
-# Builds the readers, sourced by compare.sh, java.sh and run.sh: sets go_reader and jdk_reader, empty where one cannot be
-# had.
+# Builds readers, sourced by compare.sh, java.sh and run.sh: sets go_reader and jdk_reader, empty where one cannot be had.
 # The caller stands in the checkout's root and has sourced scripts/ledger.sh and scripts/packages.sh.
 
 readers_built=${CARGO_TARGET_DIR:-$PWD/target}/readers

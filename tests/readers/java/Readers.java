@@ -36,7 +36,7 @@ public final class Readers {
         try (Writer out = writer(output + ".jsonl")) {
             IItemCollection items = MissionControl.read(recording, out);
             Pages.check(kind, items, failures);
-            failures.addAll(Rules.failures(items));
+            Rules.check(kind, items, failures);
         } catch (Exception | LinkageError e) {
             failures.add("Mission Control: " + trace(e));
         }
