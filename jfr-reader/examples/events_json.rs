@@ -138,6 +138,7 @@ fn thread(view: &StructView<'_>) -> Json {
         "osThreadId": view.i64("osThreadId"),
         "javaName": view.text("javaName"),
         "javaThreadId": view.i64("javaThreadId"),
+        "group": view.text("group.name"),
     })
 }
 

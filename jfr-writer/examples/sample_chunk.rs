@@ -56,18 +56,21 @@ fn write_chunk(out: File, dialect: Dialect, offset_ticks: u64) -> Result<File, W
         os_name: "java",
         java_id: 1,
         java_name: Some("main"),
+        group: Some("main"),
     });
     let worker = chunk.thread(&ThreadRef {
         os_id: 4720,
         os_name: "pool-1-thread-1",
         java_id: 31,
         java_name: Some("pool-1-thread-1 <script>alert(1)</script> 线程"),
+        group: Some("workers"),
     });
     let compiler = chunk.thread(&ThreadRef {
         os_id: 4715,
         os_name: "C2 CompilerThre",
         java_id: 0,
         java_name: None,
+        group: None,
     });
     let stacks = Stacks::new(&mut chunk);
     chunk.write(&ThreadStart {

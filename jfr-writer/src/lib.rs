@@ -14,7 +14,7 @@
 //! let class = chunk.class(&ClassRef { name: "com/shop/Cart", modifiers: 1 });
 //! let method = chunk.method(&MethodRef { class, name: "total", descriptor: "()J", modifiers: 1, hidden: false });
 //! let stack = chunk.stack_trace(&[Frame { method, line: 42, bytecode_index: 7, kind: FrameKind::Jit }], false);
-//! let thread = chunk.thread(&ThreadRef { os_id: 4711, os_name: "main", java_id: 1, java_name: Some("main") });
+//! let thread = chunk.thread(&ThreadRef { os_id: 4711, os_name: "main", java_id: 1, java_name: Some("main"), group: Some("main") });
 //! chunk.write(&ExecutionSample {
 //!     ticks: 10_000_000,
 //!     span_ticks: 10_000_000,

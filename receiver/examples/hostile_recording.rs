@@ -65,6 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             os_name: name,
             java_id: 1 + number,
             java_name: Some(name),
+            group: Some(name),
         });
         chunk.write(&ExecutionSample {
             ticks: (1 + number) * SECOND,

@@ -111,9 +111,9 @@ impl JavaThreads {
     pub unsafe fn identity(&self, env: *mut JNIEnv, thread: jobject) -> Option<JavaIdentity> {
         // SAFETY: the caller vouches for both; `tid` is a long field of java.lang.Thread.
         unsafe {
-            let name = self.jvmti.thread_name(env, thread)?;
+            let (name, group) = self.jvmti.thread_names(env, thread)?;
             let id = ((**env).v1_2.GetLongField)(env, thread, self.id).cast_unsigned();
-            Some(JavaIdentity { name, id })
+            Some(JavaIdentity { name, id, group })
         }
     }
 

@@ -236,21 +236,40 @@ impl Jvmti {
         (!thread.is_null()).then_some(thread)
     }
 
-    /// The name of a thread.
+    /// The names of a thread and of its group.
     ///
     /// # Safety
     /// `env` is the calling thread's own, `thread` a valid reference of it.
     #[must_use]
-    pub unsafe fn thread_name(&self, env: *mut JNIEnv, thread: jobject) -> Option<String> {
+    pub unsafe fn thread_names(
+        &self,
+        env: *mut JNIEnv,
+        thread: jobject,
+    ) -> Option<(String, Option<Box<str>>)> {
         // SAFETY: zero is a valid value of this plain C structure.
         let mut info: sys::jvmtiThreadInfo = unsafe { mem::zeroed() };
         // SAFETY: see the module; the local references that came with the answer are given back.
         unsafe {
             call!(self, GetThreadInfo, thread, &raw mut info).ok()?;
             let delete = (**env).v1_2.DeleteLocalRef;
+            let group = self.group_name(env, info.thread_group);
             delete(env, info.thread_group);
             delete(env, info.context_class_loader);
-            self.take_text(info.name)
+            Some((self.take_text(info.name)?, group))
+        }
+    }
+
+    unsafe fn group_name(&self, env: *mut JNIEnv, group: jobject) -> Option<Box<str>> {
+        if group.is_null() {
+            return None;
+        }
+        // SAFETY: zero is a valid value of this plain C structure.
+        let mut info: sys::jvmtiThreadGroupInfo = unsafe { mem::zeroed() };
+        // SAFETY: see the module; the local reference that came with the answer is given back.
+        unsafe {
+            call!(self, GetThreadGroupInfo, group, &raw mut info).ok()?;
+            ((**env).v1_2.DeleteLocalRef)(env, info.parent);
+            Some(self.take_text(info.name)?.into_boxed_str())
         }
     }
 

@@ -124,6 +124,7 @@ impl OpenChunk {
                 os_name: "[ended threads]",
                 java_id: 0,
                 java_name: None,
+                group: None,
             })
         })
     }

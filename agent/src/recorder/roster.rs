@@ -37,10 +37,13 @@ impl ThreadFacts {
 
     /// From `nanos` on it is this Java thread, or has this name.
     pub(super) fn becomes(&mut self, nanos: u64, identity: JavaIdentity) {
-        if let Some(before) = self.java.replace(identity)
-            && self.java.as_ref().is_some_and(|now| now.id != before.id)
-        {
-            self.earlier = Some((nanos, before));
+        let before = self.java.take();
+        let now = self.java.insert(identity);
+        match before {
+            Some(before) if before.id != now.id => self.earlier = Some((nanos, before)),
+            // A thread that ends has left its group.
+            Some(before) if now.group.is_none() => now.group = before.group,
+            _ => {}
         }
     }
 
@@ -73,6 +76,7 @@ impl ThreadFacts {
             os_name: java_name.unwrap_or(&self.native_name),
             java_id: self.java_id(),
             java_name,
+            group: self.java.as_ref().and_then(|java| java.group.as_deref()),
         }
     }
 }
@@ -128,6 +132,7 @@ mod tests {
         JavaIdentity {
             name: name.to_owned(),
             id,
+            group: Some("main".into()),
         }
     }
 
@@ -143,6 +148,20 @@ mod tests {
             assert_eq!(roster.get(lost).is_some(), known);
             assert!(roster.get(alive).is_some());
         }
+    }
+
+    #[test]
+    fn a_thread_that_ends_keeps_the_group_that_it_was_in() {
+        let mut facts = ThreadFacts::new(7, "java".to_owned());
+        facts.becomes(10, java("worker", 9));
+        let ending = JavaIdentity {
+            group: None,
+            ..java("renamed", 9)
+        };
+        facts.becomes(20, ending);
+        let thread = facts.as_ref();
+        assert_eq!(thread.java_name, Some("renamed"));
+        assert_eq!(thread.group, Some("main"));
     }
 
     #[test]

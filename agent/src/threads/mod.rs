@@ -35,6 +35,8 @@ pub struct JavaIdentity {
     pub name: String,
     /// `Thread.getId()`.
     pub id: u64,
+    /// The name of its group; an ended thread is in none.
+    pub group: Option<Box<str>>,
 }
 
 /// News of a thread for the recorder.

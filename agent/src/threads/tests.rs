@@ -52,6 +52,7 @@ fn identity() -> JavaIdentity {
     JavaIdentity {
         name: "worker".to_owned(),
         id: 7,
+        group: None,
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) enum Type {
     Float,
     String,
     Thread,
+    ThreadGroup,
     Class,
     ClassLoader,
     Package,
@@ -79,6 +80,7 @@ impl Type {
         matches!(
             self,
             Self::Thread
+                | Self::ThreadGroup
                 | Self::Class
                 | Self::ClassLoader
                 | Self::Package

@@ -39,6 +39,7 @@ pub(crate) fn structures(dialect: Dialect) -> impl Iterator<Item = &'static Stru
         &stack_trace::STACK_FRAME,
         &stack_trace::STACK_TRACE,
         &thread::THREAD,
+        &thread::THREAD_GROUP,
     ]
     .into_iter()
     .chain(enums::pools(dialect).map(|pool| &pool.structure))
@@ -67,13 +68,15 @@ pub(crate) struct Pools {
     methods: Entries,
     stack_traces: StackTraces,
     threads: Threads,
+    thread_groups: Entries,
     /// Whether a frame is of a kind that only a walk of native stacks finds.
     native_stacks: bool,
 }
 
 /// Name of the loader of the JDK's own classes.
 const BOOTSTRAP_LOADER: &str = "bootstrap";
-/// Fills pools that would be empty: there is such a class in every JVM.
+/// Fill pools that would be empty: there are such a group and such a class in every JVM.
+const ROOT_GROUP: &str = "system";
 const PLACEHOLDER_CLASS: ClassRef<'static> = ClassRef {
     name: "java/lang/Object",
     modifiers: 0x21,
@@ -91,6 +94,7 @@ impl Pools {
             methods: Entries::default(),
             stack_traces: StackTraces::default(),
             threads: Threads::default(),
+            thread_groups: Entries::default(),
             native_stacks: false,
         };
         let name = pools.symbol_key(BOOTSTRAP_LOADER);
@@ -143,11 +147,20 @@ impl Pools {
     }
 
     pub(crate) fn thread(&mut self, thread: &ThreadRef<'_>) -> ThreadId {
-        ThreadId::new(self.threads.add(thread), self.chunk)
+        let group = self.thread_group(thread);
+        ThreadId::new(self.threads.add(thread, group), self.chunk)
     }
 
     pub(crate) fn rename_thread(&mut self, id: ThreadId, thread: &ThreadRef<'_>) {
-        self.threads.rename(id.index(self.chunk), thread);
+        let group = self.thread_group(thread);
+        self.threads.rename(id.index(self.chunk), thread, group);
+    }
+
+    fn thread_group(&mut self, thread: &ThreadRef<'_>) -> u32 {
+        thread.group.map_or(0, |name| {
+            self.thread_groups
+                .intern(|out| thread::put_thread_group(out, name))
+        })
     }
 
     pub(crate) fn close_thread(&mut self, id: ThreadId) {
@@ -179,7 +192,12 @@ impl Pools {
                 os_name: "",
                 java_id: 0,
                 java_name: None,
+                group: None,
             });
+        }
+        if self.thread_groups.len() == 0 {
+            self.thread_groups
+                .intern(|out| thread::put_thread_group(out, ROOT_GROUP));
         }
     }
 
@@ -229,7 +247,7 @@ impl Pools {
                 .sum::<u64>()
     }
 
-    fn growing(&self) -> [(Type, &dyn Pool); 7] {
+    fn growing(&self) -> [(Type, &dyn Pool); 8] {
         [
             (Type::Symbol, &self.symbols),
             (Type::Package, &self.packages),
@@ -238,6 +256,7 @@ impl Pools {
             (Type::Method, &self.methods),
             (Type::StackTrace, &self.stack_traces),
             (Type::Thread, &self.threads),
+            (Type::ThreadGroup, &self.thread_groups),
         ]
     }
 }

@@ -20,6 +20,8 @@ pub struct ThreadRef<'a> {
     pub java_id: u64,
     /// `Thread.getName()`; `None`: no Java thread, or not known.
     pub java_name: Option<&'a str>,
+    /// Name of `Thread.getThreadGroup()`; `None`: in none, or not known.
+    pub group: Option<&'a str>,
 }
 
 pub(crate) const THREAD: Structure = Structure::new(
@@ -31,8 +33,26 @@ pub(crate) const THREAD: Structure = Structure::new(
         Member::new("osThreadId", "OS Thread Id", Type::Long),
         Member::new("javaName", "Java Thread Name", Type::String),
         Member::new("javaThreadId", "Java Thread Id", Type::Long),
+        Member::new("group", "Java Thread Group", Type::ThreadGroup),
     ],
 );
+
+pub(crate) const THREAD_GROUP: Structure = Structure::new(
+    Type::ThreadGroup,
+    "jdk.types.ThreadGroup",
+    "Thread Group",
+    &[
+        Member::new("parent", "Parent", Type::ThreadGroup),
+        Member::new("name", "Name", Type::String),
+    ],
+);
+
+/// A group, whose parent readers do not ask for.
+pub(crate) fn put_thread_group(out: &mut Vec<u8>, name: &str) {
+    let no_parent = 0;
+    put_long(out, no_parent);
+    put_text(out, Some(name));
+}
 
 /// Every thread that the chunk knows.
 #[derive(Debug, Default)]
@@ -46,16 +66,17 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn add(&mut self, thread: &ThreadRef<'_>) -> u32 {
+    /// `group` is the key of the thread's group.
+    pub(crate) fn add(&mut self, thread: &ThreadRef<'_>, group: u32) -> u32 {
         self.count += 1;
-        self.put(self.count, thread);
+        self.put(self.count, thread, group);
         self.count
     }
 
     /// Does nothing to a thread that was closed.
-    pub(crate) fn rename(&mut self, key: u32, thread: &ThreadRef<'_>) {
+    pub(crate) fn rename(&mut self, key: u32, thread: &ThreadRef<'_>, group: u32) {
         if self.open.contains_key(&key) {
-            self.put(key, thread);
+            self.put(key, thread, group);
         }
     }
 
@@ -67,14 +88,15 @@ impl Threads {
         }
     }
 
-    fn put(&mut self, key: u32, thread: &ThreadRef<'_>) {
+    fn put(&mut self, key: u32, thread: &ThreadRef<'_>, group: u32) {
         let names = thread.os_name.len() + thread.java_name.map_or(0, str::len);
-        let mut entry = Vec::with_capacity(names + 4 * long_len(u64::MAX));
+        let mut entry = Vec::with_capacity(names + 5 * long_len(u64::MAX));
         put_long(&mut entry, key.into());
         put_text(&mut entry, Some(thread.os_name));
         put_long(&mut entry, thread.os_id);
         put_text(&mut entry, thread.java_name);
         put_long(&mut entry, thread.java_id);
+        put_long(&mut entry, group.into());
         self.open_len += entry.len() as u64;
         if let Some(old) = self.open.insert(key, entry.into_boxed_slice()) {
             self.open_len -= old.len() as u64;

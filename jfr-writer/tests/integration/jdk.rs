@@ -103,9 +103,10 @@ fn value(value: &Value) -> String {
             if let Some(Value::Array(frames)) = fields.get("frames") {
                 text::stack(fields["truncated"] == true, frames.iter().map(frame))
             } else if fields.contains_key("osName") {
+                let group = self::value(&fields["group"]["name"]);
                 let fields = ["osName", "osThreadId", "javaName", "javaThreadId"]
                     .map(|name| format!("{name}={}", self::value(&fields[name])));
-                format!("{{{}}}", fields.join(" "))
+                format!("{{{} group={group}}}", fields.join(" "))
             } else if fields.contains_key("classLoader") {
                 self::value(&fields["name"])
             } else {

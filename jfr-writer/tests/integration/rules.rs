@@ -153,7 +153,11 @@ fn pools_have_the_layouts_that_readers_know_by_heart() {
         for (ty, expected) in [
             (
                 "java.lang.Thread",
-                "osName:java.lang.String osThreadId:long javaName:java.lang.String javaThreadId:long",
+                "osName:java.lang.String osThreadId:long javaName:java.lang.String javaThreadId:long group:jdk.types.ThreadGroup*",
+            ),
+            (
+                "jdk.types.ThreadGroup",
+                "parent:jdk.types.ThreadGroup* name:java.lang.String",
             ),
             (
                 "java.lang.Class",

@@ -18,6 +18,7 @@ fn bytes_of_a_sample(dialect: Dialect) -> u64 {
         os_name: "",
         java_id: 0,
         java_name: None,
+        group: None,
     });
     let stack = chunk.stack_trace(&[], false);
     let before = chunk.bytes();

@@ -12,6 +12,7 @@ pub(crate) struct Thread {
     pub(crate) os_name: String,
     pub(crate) java_id: u64,
     pub(crate) java_name: Option<String>,
+    pub(crate) group: Option<String>,
 }
 
 /// A method by its class's name, its own, and its descriptor.
@@ -189,14 +190,20 @@ pub(crate) fn stories(taste: Taste) -> impl Strategy<Value = Story> {
 
 fn threads(taste: &Taste) -> impl Strategy<Value = Thread> + use<> {
     let Taste { texts, .. } = taste.clone();
-    (any::<u64>(), texts.clone(), any::<u64>(), option::of(texts)).prop_map(
-        |(os_id, os_name, java_id, java_name)| Thread {
+    (
+        any::<u64>(),
+        texts.clone(),
+        any::<u64>(),
+        option::of(texts.clone()),
+        option::of(texts),
+    )
+        .prop_map(|(os_id, os_name, java_id, java_name, group)| Thread {
             os_id,
             os_name,
             java_id,
             java_name,
-        },
-    )
+            group,
+        })
 }
 
 fn methods(taste: &Taste) -> impl Strategy<Value = Method> + use<> {

@@ -18,6 +18,7 @@ impl Thread {
             os_name: &self.os_name,
             java_id: self.java_id,
             java_name: self.java_name.as_deref(),
+            group: self.group.as_deref(),
         }
     }
 }

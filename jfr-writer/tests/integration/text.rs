@@ -13,11 +13,12 @@ pub(crate) fn quote(text: &str) -> String {
 
 pub(crate) fn thread(thread: &Thread) -> String {
     format!(
-        "{{osName={} osThreadId={} javaName={} javaThreadId={}}}",
+        "{{osName={} osThreadId={} javaName={} javaThreadId={} group={}}}",
         quote(&thread.os_name),
         thread.os_id as i64,
         thread.java_name.as_deref().map_or(NULL.into(), quote),
         thread.java_id as i64,
+        thread.group.as_deref().map_or(NULL.into(), quote),
     )
 }
 
@@ -127,6 +128,9 @@ fn value(value: Value<'_>) -> String {
                 })
                 .collect();
             format!("{{{}}}", fields.join(" "))
+        }
+        Value::Struct(group) if group.ty().name() == "jdk.types.ThreadGroup" => {
+            group.text("name").map_or(NULL.into(), |name| quote(&name))
         }
         other => match other.into_text() {
             Some(text) => quote(&text),

@@ -143,6 +143,7 @@ func canonicalValue(value parser.ParseResolvable) any {
 		return object{
 			"osName": value.OsName, "osThreadId": value.OsThreadID,
 			"javaName": value.JavaName, "javaThreadId": value.JavaThreadID,
+			"group": object{"known": "not kept"},
 		}
 	case *parser.StackTrace:
 		return stackTrace(value)

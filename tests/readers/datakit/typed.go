@@ -83,6 +83,7 @@ func (reader typedReader) thread(ref types.ThreadRef) any {
 	return object{
 		"osName": thread.OsName, "osThreadId": int64(thread.OsThreadId),
 		"javaName": thread.JavaName, "javaThreadId": int64(thread.JavaThreadId),
+		"group": object{"known": "not kept"},
 	}
 }
 

@@ -167,6 +167,7 @@ final class MissionControl implements IParserExtension {
         for (String name : new String[] {"osName", "osThreadId", "javaName", "javaThreadId"}) {
             result.put(name, canonical(hidden(thread, name), UnitLookup.UNKNOWN));
         }
+        result.put("group", thread.getThreadGroup() == null ? null : thread.getThreadGroup().getName());
         return result;
     }
 

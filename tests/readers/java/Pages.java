@@ -57,6 +57,8 @@ final class Pages {
                 "pool-1-thread-1 <script>alert(1)</script> 线程", 3 * 499 * 2,
                 "C2 CompilerThre", 3 * 99));
         same("thread ids", distinct(JdkFilters.EXECUTION_SAMPLE, JdkAttributes.EVENT_THREAD_ID), "[0, 1, 31]");
+        same("thread groups", counts(JdkFilters.EXECUTION_SAMPLE, JdkAttributes.EVENT_THREAD_GROUP_NAME),
+                Map.of("main", 3 * 999, "workers", 3 * 499 * 2, "null", 3 * 99));
         same("states", counts(JdkFilters.EXECUTION_SAMPLE, THREAD_STATE),
                 Map.of("STATE_RUNNABLE", 3 * (999 + 499 * 2 + 99 - 250), "STATE_SYSCALL", 3 * 250));
         Map<String, Integer> methods = counts(JdkFilters.EXECUTION_SAMPLE, JdkAttributes.STACK_TRACE_TOP_METHOD_STRING);
@@ -101,6 +103,8 @@ final class Pages {
         for (IMCThread thread : values(JdkFilters.EXECUTION_SAMPLE, JfrAttributes.EVENT_THREAD)) {
             if (thread != null && thread.getThreadName().startsWith("mix-")) {
                 holds("a Java thread has its number", thread.getThreadId() > 0);
+                holds("a Java thread has its group",
+                        thread.getThreadGroup() != null && thread.getThreadGroup().getName().equals("main"));
             }
         }
         List<?> stacks = values(JdkFilters.EXECUTION_SAMPLE, JfrAttributes.EVENT_STACKTRACE);

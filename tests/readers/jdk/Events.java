@@ -131,6 +131,8 @@ public final class Events {
         for (String name : new String[] {"osName", "osThreadId", "javaName", "javaThreadId"}) {
             result.put(name, canonicalValue(thread.getValue(name)));
         }
+        RecordedObject group = thread.hasField("group") ? thread.getValue("group") : null;
+        result.put("group", group == null ? null : group.getValue("name"));
         return result;
     }
 
