@@ -1,5 +1,5 @@
 //! All interleavings, and all orders that the memory model allows, of what handlers and the recorder
-//! do with a ring: `RUSTFLAGS="--cfg loom" cargo test --release -p jprof-signal-safe`.
+//! do with a ring, and handlers and the registry with the table of threads: `RUSTFLAGS="--cfg loom" cargo test --release -p jprof-signal-safe`.
 //!
 //! # Safety
 //! The producers hold the stripe or are alone, and there is one consumer: what `Ring` asks for. That
@@ -16,7 +16,8 @@ use loom::thread;
 
 use crate::ring::Ring;
 use crate::stripes::Stripe;
-use crate::sync::{self, Word};
+use crate::sync::{self, AtomicU32, Word};
+use crate::threads::{Found, ThreadSlot, ThreadTable, TickSource};
 use crate::walker::Frame;
 
 fn ring(words: usize) -> Ring {
@@ -107,5 +108,103 @@ fn holders_of_a_stripe_follow_one_another() {
         assert_eq!(taken.len() as u64, stored);
         assert!(stored >= 1);
         assert!(!stripe.is_locked());
+    });
+}
+
+const EVENT: i32 = 1;
+
+fn table() -> &'static ThreadTable {
+    let slots: Vec<ThreadSlot> = core::iter::once(ThreadSlot::free()).collect();
+    let by_fd: Vec<AtomicU32> = (0..2).map(|_| AtomicU32::new(0)).collect();
+    Box::leak(Box::new(ThreadTable::new(slots.leak(), by_fd.leak())))
+}
+
+#[test]
+fn a_handler_finds_a_thread_with_all_that_was_noted_of_it_or_not_at_all() {
+    static FOUND: AtomicBool = AtomicBool::new(false);
+    loom::model(|| {
+        let table = table();
+        let handler = thread::spawn(move || match table.by_fd(EVENT) {
+            Found::Thread(key, slot) => {
+                FOUND.store(true, Relaxed);
+                assert_eq!((slot.tid(), slot.jni_env()), (100, 8));
+                assert!(table.get(key).is_some());
+            }
+            Found::Stale => {}
+            Found::Foreign => panic!("the descriptor is within the table"),
+        });
+        let key = table.occupy(0, 100, 0).expect("free");
+        table.get(key).expect("in use").set_jni_env(8);
+        assert!(table.set_source(key, TickSource::Perf(EVENT)));
+        handler.join().expect("no panic");
+        assert!(matches!(table.by_fd(EVENT), Found::Thread(found, _) if found == key));
+    });
+    assert!(FOUND.load(Relaxed), "the thread was never found");
+}
+
+#[test]
+fn of_two_who_take_a_source_one_gets_it() {
+    loom::model(|| {
+        let table = table();
+        let key = table.occupy(0, 100, 0).expect("free");
+        assert!(table.set_source(key, TickSource::Perf(EVENT)));
+        // The thread that ends, and the session that ends; the handler looks on.
+        let other = thread::spawn(move || table.take_source(key));
+        let handler = thread::spawn(move || {
+            assert!(!matches!(table.by_fd(EVENT), Found::Foreign));
+        });
+        let both = [table.take_source(key), other.join().expect("no panic")];
+        handler.join().expect("no panic");
+        let got = |source| both.iter().filter(|&&taken| taken == source).count();
+        assert_eq!(got(TickSource::Perf(EVENT)), 1);
+        assert_eq!(got(TickSource::None), 1);
+        assert!(matches!(table.by_fd(EVENT), Found::Stale));
+    });
+}
+
+#[test]
+fn a_late_signal_never_finds_the_next_thread_of_a_slot() {
+    loom::model(|| {
+        let table = table();
+        let first = table.occupy(0, 100, 0).expect("free");
+        assert!(table.set_source(first, TickSource::Perf(EVENT)));
+        let handler = thread::spawn(move || {
+            let by_event = table.by_fd(EVENT);
+            let by_timer = table.by_timer_value(ThreadTable::timer_value(first));
+            for found in [by_event, by_timer] {
+                if let Found::Thread(key, _) = found {
+                    assert_eq!(key, first);
+                }
+            }
+        });
+        assert_eq!(table.take_source(first), TickSource::Perf(EVENT));
+        table.release(first);
+        let second = table.occupy(0, 101, 0).expect("free again");
+        assert!(table.set_source(second, TickSource::Timer(3)));
+        handler.join().expect("no panic");
+        assert!(table.get(first).is_none());
+        assert_eq!(table.take_source(second), TickSource::Timer(3));
+    });
+}
+
+#[test]
+fn no_time_of_a_thread_is_claimed_twice() {
+    loom::model(|| {
+        let table = table();
+        let key = table.occupy(0, 100, 0).expect("free");
+        let slot = table.get(key).expect("in use");
+        // The handler's tick, whose sample is dropped, and the recorder at a chunk's end.
+        let handler = thread::spawn(move || {
+            let weight = slot.claim_tick(260, 100);
+            slot.give_back(weight, 100);
+            slot.claim_tick(260, 100)
+        });
+        let at_seal = slot.claim_whole_intervals(260, 100);
+        let by_tick = handler.join().expect("no panic");
+        assert_eq!(slot.claimed_nanos(), (at_seal + by_tick) * 100);
+        assert!(
+            (2..=3).contains(&(at_seal + by_tick)),
+            "{at_seal} {by_tick}"
+        );
     });
 }

@@ -1,4 +1,4 @@
-//! The atomics and cells of the rings and their locks: the processor's or, in the tests that explore
+//! The atomics and cells of the rings, their locks and the table of threads: the processor's or, in the tests that explore
 //! all interleavings, loom's.
 //!
 //! # Safety
@@ -6,9 +6,9 @@
 #![allow(unsafe_code)]
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 #[cfg(all(test, loom))]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// A word of a ring.
 #[cfg(not(all(test, loom)))]

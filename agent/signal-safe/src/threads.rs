@@ -5,8 +5,7 @@
 //! descriptor of a perf event, or the value that a timer carries. No look-up by thread id and no
 //! thread-local storage is needed.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::{arch, clock};
 
 /// Marks the values that jprof's timers carry in `si_value` (bits 48 to 63).
@@ -492,4 +491,22 @@ const fn key(index: u32, generation: u32) -> ThreadKey {
 }
 
 #[cfg(test)]
+impl ThreadSlot {
+    /// A free slot, where memory is not zeroed.
+    pub(crate) fn free() -> Self {
+        Self {
+            generation: AtomicU32::new(0),
+            tid: AtomicU32::new(0),
+            owner: AtomicUsize::new(0),
+            jni_env: AtomicUsize::new(0),
+            claimed_nanos: AtomicU64::new(0),
+            period_nanos: AtomicU64::new(0),
+            last_tick_nanos: AtomicU64::new(0),
+            unread_ticks: AtomicU32::new(0),
+            source: AtomicU64::new(0),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests;

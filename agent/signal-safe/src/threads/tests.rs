@@ -3,19 +3,7 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 fn table() -> ThreadTable {
-    let slots: Vec<ThreadSlot> = (0..4)
-        .map(|_| ThreadSlot {
-            generation: AtomicU32::new(0),
-            tid: AtomicU32::new(0),
-            owner: AtomicUsize::new(0),
-            jni_env: AtomicUsize::new(0),
-            claimed_nanos: AtomicU64::new(0),
-            period_nanos: AtomicU64::new(0),
-            last_tick_nanos: AtomicU64::new(0),
-            unread_ticks: AtomicU32::new(0),
-            source: AtomicU64::new(0),
-        })
-        .collect();
+    let slots: Vec<ThreadSlot> = (0..4).map(|_| ThreadSlot::free()).collect();
     let fds: Vec<AtomicU32> = (0..16).map(|_| AtomicU32::new(0)).collect();
     ThreadTable::new(
         Box::leak(slots.into_boxed_slice()),
