@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 SHELL := /bin/bash
 
-.PHONY: all check test soak demo bench jdks bindings install
+.PHONY: all check test soak fuzz miri demo bench jdks bindings install
 
 # The agent target/release/libjprof.so and the command target/release/jprof.
 all:
@@ -20,6 +20,14 @@ test:
 # registers, SOAK_CYCLES=500 times attached and detached.
 soak:
 	scripts/soak.sh
+
+# Every fuzz target under libFuzzer, FUZZ_SECONDS=60 each. Needs a nightly compiler, which is installed.
+fuzz:
+	scripts/fuzz.sh
+
+# What is pure memory and arithmetic under Miri: minutes. Needs a nightly compiler, which is installed.
+miri:
+	scripts/miri.sh
 
 # A program under the agent, a receiver, a flame graph. The receiver stays for an hour; KEEP=0: not, KEEP=1: for good.
 demo:

@@ -8,6 +8,8 @@
 
 pub mod allocation;
 pub mod engine;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod host;
 pub mod hotspot;
 pub mod java;

@@ -11,7 +11,7 @@ pub(crate) fn is_frozen(groups: &str) -> bool {
     looks_frozen(groups, &|path| fs::read_to_string(path))
 }
 
-fn looks_frozen(groups: &str, read: &dyn Fn(&Path) -> io::Result<String>) -> bool {
+pub(crate) fn looks_frozen(groups: &str, read: &dyn Fn(&Path) -> io::Result<String>) -> bool {
     let file = |folder: &str, group: &str, name: &str| {
         let mut path = PathBuf::from(MOUNTS);
         path.extend([folder, group.trim_start_matches('/'), name]);

@@ -182,7 +182,7 @@ fn jdk_version(root: &Root, libjvm: &Path) -> Option<String> {
     version_in(&String::from_utf8_lossy(&release))
 }
 
-fn version_in(release: &str) -> Option<String> {
+pub(crate) fn version_in(release: &str) -> Option<String> {
     let mut lines = release.lines();
     let value = lines.find_map(|line| line.strip_prefix("JAVA_VERSION="))?;
     Some(value.trim().trim_matches('"').to_owned())

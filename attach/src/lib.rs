@@ -29,6 +29,8 @@ mod cgroup;
 mod command_line;
 mod deadline;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod identity;
 mod jvm;
 mod library;

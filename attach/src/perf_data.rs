@@ -7,6 +7,8 @@ const HEADER_BYTES: usize = 32;
 const MAJOR_VERSION: u8 = 2;
 /// The type of a byte, as in Java's signatures; a text is a vector of them.
 const BYTE: u8 = b'B';
+/// No name that is asked for is as long. In a hostile file any number of names may share one end.
+const LONGEST_NAME: usize = 64;
 
 /// What the JVM tells of itself there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,14 +33,22 @@ impl PerfData {
             let mut entry = file.u32(24)?;
             for _ in 0..file.u32(28)? {
                 let length = file.u32(entry)?;
-                if let Some((name, text)) = file.text_entry(entry) {
-                    let owned = || Some(String::from_utf8_lossy(text).into_owned());
+                if let Some((name, value)) = file.text_entry(entry) {
+                    // A name stands there once: what a hostile file repeats is not read again.
+                    let read = |found: &mut Option<String>| {
+                        found.get_or_insert_with(|| {
+                            String::from_utf8_lossy(until_zero(value)).into_owned()
+                        });
+                    };
                     match name {
-                        b"sun.rt.javaCommand" => found.java_command = owned(),
-                        b"java.property.java.version" => found.java_version = owned(),
+                        b"sun.rt.javaCommand" => read(&mut found.java_command),
+                        b"java.property.java.version" => read(&mut found.java_version),
                         // A digit per capability; the first is "attach on demand".
                         b"sun.rt.jvmCapabilities" => {
-                            found.attachable = text.first().map(|&digit| digit == b'1');
+                            found.attachable = value
+                                .first()
+                                .filter(|&&digit| digit != 0)
+                                .map(|&digit| digit == b'1');
                         }
                         _ => {}
                     }
@@ -86,8 +96,9 @@ impl<'b> File<'b> {
             return None;
         }
         let name = entry.get(self.u32(offset.checked_add(4)?)?..)?;
+        let name = &name[..name.len().min(LONGEST_NAME)];
         let value = entry.get(self.u32(offset.checked_add(16)?)?..)?;
-        Some((until_zero(name), until_zero(value.get(..length)?)))
+        Some((until_zero(name), value.get(..length)?))
     }
 }
 
@@ -155,6 +166,28 @@ mod tests {
         let part = PerfData::parse(&bytes[..bytes.len() - 20]);
         assert_eq!(part.java_command.as_deref(), Some("com.example.Shop 1"));
         assert_eq!(part.attachable, None);
+    }
+
+    /// Half of the largest file is entries, each of which names all of the other half.
+    #[test]
+    fn names_and_texts_without_an_end_cost_little() {
+        for name in ["", "sun.rt.javaCommand\0"] {
+            let number = |number: usize| u32::try_from(number).expect("small").to_le_bytes();
+            let (entry_bytes, entries, tail) = (20, 25_000, 500_000);
+            let mut bytes = file(&[]);
+            bytes[28..32].copy_from_slice(&number(entries));
+            for place in 0..entries {
+                let to_tail = (entries - place) * entry_bytes;
+                bytes.extend([number(entry_bytes), number(to_tail), number(tail)].concat());
+                bytes.extend([BYTE, 0, 5, 3]);
+                bytes.extend(number(to_tail));
+            }
+            bytes.extend(name.as_bytes());
+            bytes.resize(bytes.len() + tail, b'x');
+            let began = std::time::Instant::now();
+            PerfData::parse(&bytes);
+            assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl Users {
         Users::parse(&fs::read_to_string("/etc/passwd").unwrap_or_default())
     }
 
-    fn parse(text: &str) -> Users {
+    pub(crate) fn parse(text: &str) -> Users {
         let mut users = HashMap::new();
         for line in text.lines() {
             let mut fields = line.split(':');

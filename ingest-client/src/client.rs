@@ -240,7 +240,7 @@ fn failure(error: ureq::Error) -> Failure {
     }
 }
 
-fn read_answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
+pub(crate) fn read_answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
     let status = response.status();
     let mut text = String::new();
     if !status.is_success() {

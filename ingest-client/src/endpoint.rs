@@ -1,5 +1,6 @@
 //! Where profiles go.
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
@@ -69,7 +70,23 @@ impl Endpoint {
         if authority.host().is_empty() || host_and_port.starts_with(':') {
             return Err(EndpointError::Malformed("no host".to_owned()));
         }
-        let port = host_and_port[authority.host().len()..].strip_prefix(':');
+        // To the parser of URLs brackets may hold anything, also what it takes for user info elsewhere.
+        let host = authority.host();
+        let in_brackets = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let is_odd = match in_brackets {
+            Some(address) => address.parse::<Ipv6Addr>().is_err(),
+            None => host.contains(['[', ']']),
+        };
+        if is_odd {
+            return Err(EndpointError::Malformed(
+                "no IPv6 address in brackets".to_owned(),
+            ));
+        }
+        let port = host_and_port
+            .strip_prefix(host)
+            .and_then(|port| port.strip_prefix(':'));
         if let Some(port) = port
             && !port.parse::<u16>().is_ok_and(|port| port > 0)
         {
@@ -166,6 +183,18 @@ mod tests {
             endpoint.uri().to_string(),
             "https://me:secret@dk:9529/profiling/v1/input?token=tkn"
         );
+    }
+
+    #[test]
+    fn what_looks_like_user_info_in_brackets_is_no_host() {
+        for url in ["http://[:@1]", "https://me:secret@[:@1]:443/", "http://[a]"] {
+            let error = Endpoint::parse(url).unwrap_err();
+            assert!(
+                matches!(error, EndpointError::Malformed(_)),
+                "{url}: {error}"
+            );
+            assert!(!error.to_string().contains("secret"));
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ mod config;
 mod connection;
 mod counters;
 mod endpoint;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod metadata;
 mod orders;
 mod resolver;

@@ -26,6 +26,8 @@
 
 mod analysis;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod html;
 mod ingest;

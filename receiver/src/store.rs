@@ -243,7 +243,7 @@ impl Drop for Incoming {
 }
 
 /// Ids come back in addresses: only what `keep` makes is one.
-fn is_id(name: &str) -> bool {
+pub(crate) fn is_id(name: &str) -> bool {
     let shape = "00000000T000000.000Z-0000";
     name.len() == shape.len()
         && name.bytes().zip(shape.bytes()).all(|(byte, form)| {

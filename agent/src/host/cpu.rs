@@ -31,7 +31,7 @@ impl CpuInfo {
         CpuInfo::parse(&text, online_processors())
     }
 
-    fn parse(cpuinfo: &str, online: u32) -> CpuInfo {
+    pub(crate) fn parse(cpuinfo: &str, online: u32) -> CpuInfo {
         let mut sockets = BTreeSet::new();
         let mut cores = BTreeSet::new();
         let mut processors = 0;

@@ -64,7 +64,7 @@ impl Mapping<'_> {
 ///
 /// Mappings of one file that follow each other are one library, from its first to its last; a file with no executable mapping
 /// (a jar, a font, the JVM's counters) is none. A file loaded twice is two libraries.
-fn parse(maps: &str) -> Vec<NativeLibrary> {
+pub(crate) fn parse(maps: &str) -> Vec<NativeLibrary> {
     struct Candidate {
         library: NativeLibrary,
         executable: bool,

@@ -42,7 +42,7 @@ fn distribution() -> Option<String> {
 }
 
 /// The distribution's name in the text of an os-release(5) file.
-fn distribution_name(os_release: &str) -> Option<String> {
+pub(crate) fn distribution_name(os_release: &str) -> Option<String> {
     let value = |key: &str| {
         let line = os_release
             .lines()

@@ -45,7 +45,7 @@ impl Stat {
 
     /// User and kernel time together, in clock ticks.
     pub fn cpu_ticks(&self) -> u64 {
-        self.user_ticks + self.system_ticks
+        self.user_ticks.saturating_add(self.system_ticks)
     }
 }
 
@@ -89,10 +89,15 @@ impl MachineCpu {
             return None;
         }
         let [user, nice, system, idle, iowait, irq, softirq, steal] = ticks;
-        let busy_ticks = user + nice + system + irq + softirq;
+        let sum = |ticks: &[u64]| {
+            ticks
+                .iter()
+                .fold(0, |sum: u64, &ticks| sum.saturating_add(ticks))
+        };
+        let busy_ticks = sum(&[user, nice, system, irq, softirq]);
         Some(MachineCpu {
             busy_ticks,
-            total_ticks: busy_ticks + idle + iowait + steal,
+            total_ticks: sum(&[busy_ticks, idle, iowait, steal]),
         })
     }
 }
@@ -277,6 +282,9 @@ mod tests {
                 total_ticks: 10
             })
         );
+        let most = u64::MAX;
+        let full = MachineCpu::parse(&format!("cpu {most} 1 1 1\n")).expect("a line");
+        assert_eq!((full.busy_ticks, full.total_ticks), (most, most));
         assert_eq!(MachineCpu::parse("cpu 1 2 3\n"), None);
         assert_eq!(MachineCpu::parse("cpu 1 2 3 x\n"), None);
         assert_eq!(MachineCpu::parse("cpu0 1 2 3 4\n"), None);

@@ -20,7 +20,7 @@ impl Protections {
         )
     }
 
-    fn parse(maps: &str) -> Protections {
+    pub(crate) fn parse(maps: &str) -> Protections {
         let mappings = maps.lines().filter_map(mapping).collect();
         Protections { mappings }
     }

@@ -88,7 +88,7 @@ impl PerfData {
     }
 
     /// Reads a block that begins at `start`. An entry that does not fit ends the list.
-    fn parse(block: &[u8], start: u64) -> Option<PerfData> {
+    pub(crate) fn parse(block: &[u8], start: u64) -> Option<PerfData> {
         let mut data = PerfData {
             counters: FxHashMap::default(),
             texts: FxHashMap::default(),

@@ -131,7 +131,7 @@ impl Source<'_> {
 }
 
 /// Splits `/proc/self/cmdline` into the JVM's options and the program with its arguments, as the launcher `java` does.
-fn split_command_line(command_line: &[u8]) -> (String, String) {
+pub(crate) fn split_command_line(command_line: &[u8]) -> (String, String) {
     /// Options whose value is the next word.
     const WITH_VALUE: [&str; 14] = [
         "-cp",

@@ -19,7 +19,7 @@ pub(crate) mod fake;
 mod footprint;
 mod layout;
 mod readable;
-mod symbols;
+pub(crate) mod symbols;
 
 use super::line_numbers::LineNumbers;
 use super::memory::{Load, SafeReader};

@@ -3,7 +3,7 @@
 //! Grammar and encoding: the Java Virtual Machine Specification, sections 4.2 to 4.4.
 
 /// Symbols are in the class file's UTF-8: zero is two bytes, and characters beyond the first plane are surrogate pairs.
-pub(super) fn text(symbol: &[u8]) -> String {
+pub(crate) fn text(symbol: &[u8]) -> String {
     simd_cesu8::mutf8::decode_lossy(symbol).into_owned()
 }
 
@@ -13,17 +13,17 @@ fn is_utf8(symbol: &[u8]) -> bool {
 }
 
 /// A class's name in its internal form; a hidden class's has a plus and more in it. No array's.
-pub(super) fn is_class_name(symbol: &[u8]) -> bool {
+pub(crate) fn is_class_name(symbol: &[u8]) -> bool {
     is_utf8(symbol) && !symbol.iter().any(|byte| b";[".contains(byte))
 }
 
 /// An unqualified name (4.2.2), or one of the two with angle brackets.
-pub(super) fn is_method_name(symbol: &[u8]) -> bool {
+pub(crate) fn is_method_name(symbol: &[u8]) -> bool {
     is_utf8(symbol) && !symbol.iter().any(|byte| b".;[/".contains(byte))
 }
 
 /// A method descriptor (4.3.3).
-pub(super) fn is_method_descriptor(symbol: &[u8]) -> bool {
+pub(crate) fn is_method_descriptor(symbol: &[u8]) -> bool {
     let Some(mut rest) = symbol.strip_prefix(b"(") else {
         return false;
     };
