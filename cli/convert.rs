@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use jfr_analysis::{Kind, collapsed};
+use jfr_analysis::collapsed;
 
+use crate::recording::What;
 use crate::{output, recording};
 
 /// Turn a recording into another format
@@ -10,6 +11,7 @@ use crate::{output, recording};
 #[command(after_help = "\
 Examples:
   jprof convert main.jfr --to collapsed -o main.collapsed
+  jprof convert main.jfr --to collapsed --alloc --total -o allocated-bytes.collapsed
   jprof convert main.jfr --to collapsed --threads | grep '^\\[main\\]'")]
 pub(crate) struct Args {
     /// Recordings, plain or gzip; several are added up; - is standard input
@@ -21,9 +23,8 @@ pub(crate) struct Args {
     /// The file to write; - is standard output
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     output: PathBuf,
-    /// What the numbers count: cpu, wall, alloc or lock
-    #[arg(long, default_value = "cpu")]
-    kind: Kind,
+    #[command(flatten)]
+    what: What,
     /// Make the thread's name the root frame
     #[arg(long)]
     threads: bool,
@@ -35,7 +36,7 @@ enum Format {
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
-    let (stacks, _) = recording::stacks(&args.files, args.kind)?;
+    let (stacks, _) = recording::stacks(&args.files, args.what.kind())?;
     match args.to {
         Format::Collapsed => {
             output::write_to(&args.output, |out| collapsed(&stacks, args.threads, out))

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use jfr_analysis::{FlameOptions, Kind, flame_page};
+use jfr_analysis::{FlameOptions, flame_page};
 
+use crate::recording::What;
 use crate::{output, recording};
 
 /// Make a flame graph: one HTML page that needs nothing else
@@ -10,7 +11,9 @@ use crate::{output, recording};
 #[command(after_help = "\
 Examples:
   jprof flame main.jfr -o flame.html
-  jprof flame main.jfr --kind alloc --threads -o alloc.html
+  jprof flame main.jfr --alloc --total -o allocated-bytes.html
+  jprof flame main.jfr --live -o live-objects.html
+  jprof flame main.jfr --kind wall --threads -o wall.html
   cat *.jfr | jprof flame - -o all.html")]
 pub(crate) struct Args {
     /// Recordings, plain or gzip; several are added up; - is standard input
@@ -19,26 +22,26 @@ pub(crate) struct Args {
     /// The page to write; - is standard output
     #[arg(short, long, value_name = "HTML")]
     output: PathBuf,
-    /// What the widths show: cpu, wall, alloc or lock
-    #[arg(long, default_value = "cpu")]
-    kind: Kind,
+    #[command(flatten)]
+    what: What,
     /// Make the thread's name the root frame
     #[arg(long)]
     threads: bool,
-    /// The page's title, else the kind and the files' names
+    /// The page's title, else what the widths show and the files' names
     #[arg(long)]
     title: Option<String>,
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
-    let (stacks, notes) = recording::stacks(&args.files, args.kind)?;
+    let kind = args.what.kind();
+    let (stacks, notes) = recording::stacks(&args.files, kind)?;
     let title = args.title.unwrap_or_else(|| {
         let names: Vec<String> = args
             .files
             .iter()
             .map(|file| recording::name(file))
             .collect();
-        format!("{}: {}", args.kind, names.join(", "))
+        format!("{}: {}", kind.title(), names.join(", "))
     });
     let options = FlameOptions {
         title,

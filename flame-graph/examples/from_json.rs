@@ -14,7 +14,7 @@ use std::{env, fs, io};
 use flame_graph::{FlameGraph, FrameId, FrameKind};
 use serde_json::Value;
 
-const KINDS: [FrameKind; 8] = [
+const KINDS: [FrameKind; 9] = [
     FrameKind::Interpreted,
     FrameKind::C1,
     FrameKind::Jit,
@@ -23,6 +23,7 @@ const KINDS: [FrameKind; 8] = [
     FrameKind::Cpp,
     FrameKind::Kernel,
     FrameKind::Vm,
+    FrameKind::Class,
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

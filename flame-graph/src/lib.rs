@@ -62,10 +62,12 @@ pub enum FrameKind {
     Kernel = 6,
     /// The JVM itself, threads, and frames that stand for what was not walked.
     Vm = 7,
+    /// No code: the class of an object that the code below allocated.
+    Class = 8,
 }
 
 impl FrameKind {
-    const COUNT: usize = 8;
+    const COUNT: usize = 9;
 
     const fn is_java(self) -> bool {
         matches!(
@@ -249,6 +251,7 @@ mod tests {
             FrameKind::Cpp,
             FrameKind::Kernel,
             FrameKind::Vm,
+            FrameKind::Class,
         ];
         let mut graph = FlameGraph::new("t", "samples");
         let mut nodes = Vec::new();
@@ -257,11 +260,11 @@ mod tests {
             graph.add(&[frame], value);
             nodes.push(graph.nodes());
         }
-        assert_eq!(nodes, [1, 1, 1, 1, 2, 3, 4, 5]);
-        assert_eq!(graph.own_of_kind, [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(nodes, [1, 1, 1, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(graph.own_of_kind, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
         let other = graph.frame("A.b", FrameKind::Jit);
         graph.add(&[other], 1);
-        assert_eq!(graph.nodes(), 6);
+        assert_eq!(graph.nodes(), 7);
     }
 
     #[test]
@@ -275,7 +278,7 @@ mod tests {
         graph.add(&[jit, kernel], 3);
         graph.add(&[interpreted], 0);
         graph.add(&[], 9);
-        assert_eq!(graph.own_of_kind, [0, 0, 7, 0, 0, 0, 3, 0]);
+        assert_eq!(graph.own_of_kind, [0, 0, 7, 0, 0, 0, 3, 0, 0]);
         assert_eq!(graph.total() - graph.own_of_kind.iter().sum::<u64>(), 9);
     }
 

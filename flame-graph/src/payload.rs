@@ -125,7 +125,7 @@ mod tests {
         let head: &[u8] = b"\x02\x01T\x02ns\x01\x01n";
         let names: &[u8] = b"\x02\x03a\xc3\xa9\x01b";
         let frames: &[u8] = &[3, 0, 1, 1, 6, 0, 2];
-        let kinds: &[u8] = &[8, 0, 0, 3, 0, 0, 0, 0xad, 2, 0];
+        let kinds: &[u8] = &[9, 0, 0, 3, 0, 0, 0, 0xad, 2, 0, 0];
         let nodes: &[u8] = &[3, 2, 0, 1, 1, 0, 0, 2, 3, 0xac, 2, 1];
         let shares: &[u8] = &[1, 1, 2, 3];
         let parts = [head, names, frames, kinds, nodes, shares];

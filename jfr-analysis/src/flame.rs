@@ -30,6 +30,12 @@ pub fn flame_graph(stacks: &StackSet, options: &FlameOptions) -> FlameGraph {
         ids.extend(stack.frames.iter().map(|&index| frames[index as usize]));
         graph.add(&ids, stack.value);
     }
+    if stacks.earlier_snapshots > 0 {
+        graph.note(&format!(
+            "Live objects are those of the recording's last moment; {} earlier ones are left out.",
+            stacks.earlier_snapshots
+        ));
+    }
     if stacks.unreadable_events > 0 {
         graph.note(&format!(
             "{} events could not be read and are missing here.",

@@ -54,6 +54,14 @@ impl FrameName {
         Self { name, kind }
     }
 
+    /// The class of an object, as Java's own `Class.getTypeName` has it: `byte[]`.
+    pub(crate) fn of_class(name: &str) -> Self {
+        Self {
+            name: type_name(name),
+            kind: FrameKind::Class,
+        }
+    }
+
     pub(crate) fn stand_in(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -62,7 +70,73 @@ impl FrameName {
     }
 }
 
+/// The name of a class in Java, from that in a class file: `[[I` is `int[][]`.
+fn type_name(class: &str) -> String {
+    let element = class.trim_start_matches('[');
+    let dimensions = class.len() - element.len();
+    if dimensions == 0 {
+        return dotted(class);
+    }
+    let element = match element {
+        "Z" => "boolean".to_owned(),
+        "B" => "byte".to_owned(),
+        "C" => "char".to_owned(),
+        "S" => "short".to_owned(),
+        "I" => "int".to_owned(),
+        "J" => "long".to_owned(),
+        "F" => "float".to_owned(),
+        "D" => "double".to_owned(),
+        _ => dotted(
+            element
+                .strip_prefix('L')
+                .and_then(|element| element.strip_suffix(';'))
+                .unwrap_or(element),
+        ),
+    };
+    element + &"[]".repeat(dimensions)
+}
+
+/// Dots in place of slashes, but for the one before a hidden class's number.
+fn dotted(class: &str) -> String {
+    match class.rsplit_once('/') {
+        Some((name, number)) if number.starts_with(|first: char| first.is_ascii_digit()) => {
+            format!("{}/{number}", name.replace('/', "."))
+        }
+        _ => class.replace('/', "."),
+    }
+}
+
 /// A frame that stands for what was not walked, or for the JVM's own work: `[GC]`.
 fn is_stand_in(name: &str) -> bool {
     name.starts_with('[') && name.ends_with(']')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_named_as_in_java() {
+        for (class, name) in [
+            ("java/lang/String", "java.lang.String"),
+            ("Main", "Main"),
+            ("[B", "byte[]"),
+            ("[[J", "long[][]"),
+            ("[Ljava/util/Map$Entry;", "java.util.Map$Entry[]"),
+            ("[LMain;", "Main[]"),
+            (
+                "shop/Cart$$Lambda$14/0x0000000800c03000",
+                "shop.Cart$$Lambda$14/0x0000000800c03000",
+            ),
+            (
+                "shop/Cart$$Lambda+0x00007f1c",
+                "shop.Cart$$Lambda+0x00007f1c",
+            ),
+            ("[Lshop/Cart$$Lambda$1/83;", "shop.Cart$$Lambda$1/83[]"),
+            ("[", "[]"),
+            ("", ""),
+        ] {
+            assert_eq!(type_name(class), name);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jfr_reader::Event;
+use jfr_reader::{Event, Type};
 
 /// What a stack's value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,15 +11,29 @@ pub enum Kind {
     Cpu,
     /// Samples by wall clock, of threads that run and of those that wait.
     Wall,
-    /// Bytes allocated.
+    /// Objects allocated.
     Alloc,
+    /// Bytes allocated.
+    AllocBytes,
+    /// Objects that are alive.
+    Live,
+    /// Bytes of objects that are alive.
+    LiveBytes,
     /// Nanoseconds spent waiting for locks.
     Lock,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 4] = [Kind::Cpu, Kind::Wall, Kind::Alloc, Kind::Lock];
+    pub const ALL: [Kind; 7] = [
+        Kind::Cpu,
+        Kind::Wall,
+        Kind::Alloc,
+        Kind::AllocBytes,
+        Kind::Live,
+        Kind::LiveBytes,
+        Kind::Lock,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -27,17 +41,37 @@ impl Kind {
             Kind::Cpu => "cpu",
             Kind::Wall => "wall",
             Kind::Alloc => "alloc",
+            Kind::AllocBytes => "alloc-bytes",
+            Kind::Live => "live",
+            Kind::LiveBytes => "live-bytes",
             Kind::Lock => "lock",
         }
     }
 
-    /// What the values count.
-    pub fn unit(self) -> &'static str {
+    /// What it is called in a title.
+    pub fn title(self) -> &'static str {
         match self {
-            Kind::Cpu | Kind::Wall => "samples",
-            Kind::Alloc => "bytes",
+            Kind::Alloc => "allocated objects",
+            Kind::AllocBytes => "allocated bytes",
+            Kind::Live => "live objects",
+            Kind::LiveBytes => "live bytes",
+            Kind::Cpu | Kind::Wall | Kind::Lock => self.name(),
+        }
+    }
+
+    /// What the values count where the recording says enough for it.
+    pub(crate) const fn unit(self) -> &'static str {
+        match self {
+            Kind::Cpu | Kind::Wall => SAMPLES,
+            Kind::Alloc | Kind::Live => "objects",
+            Kind::AllocBytes | Kind::LiveBytes => "bytes",
             Kind::Lock => "ns",
         }
+    }
+
+    /// Whether a chunk's events tell of one moment: those of several chunks cannot be added up.
+    pub(crate) fn is_snapshot(self) -> bool {
+        matches!(self, Kind::Live | Kind::LiveBytes)
     }
 }
 
@@ -49,7 +83,9 @@ impl fmt::Display for Kind {
 
 /// A word that names no [`Kind`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no kind of samples: cpu, wall, alloc and lock are")]
+#[error(
+    "{0:?} is no kind of samples: cpu, wall, alloc, alloc-bytes, live, live-bytes and lock are"
+)]
 pub struct UnknownKind(String);
 
 impl FromStr for Kind {
@@ -63,6 +99,10 @@ impl FromStr for Kind {
     }
 }
 
+/// The unit where each event counts as one, since the recording does not say for how many of what
+/// it stands.
+const SAMPLES: &str = "samples";
+
 /// A type of events that has stacks of some kind.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -71,7 +111,12 @@ pub(crate) struct Source {
     /// Families of events that tell of the same thing in different words: only the lowest that a
     /// recording has is counted, else a file with two would count twice.
     pub(crate) family: usize,
+    /// A field without which the type does not belong to the family.
+    needs: Option<&'static str>,
     value: Amount,
+    pub(crate) unit: &'static str,
+    /// Where the class of the object is that the event tells of.
+    pub(crate) class: Option<&'static str>,
 }
 
 /// How much an event adds to its stack.
@@ -80,12 +125,14 @@ enum Amount {
     One,
     Field(&'static str),
     Product(&'static str, &'static str),
+    Quotient(&'static str, &'static str),
     Nanos(&'static str),
 }
 
-pub(crate) const FAMILIES: usize = 3;
+pub(crate) const FAMILIES: usize = 4;
 
-/// Every type of events that has stacks.
+/// Every type of events that has stacks. Of two sources for one kind and type, the first that the
+/// type has the fields for counts.
 pub(crate) const SOURCES: &[Source] = &[
     source(
         Kind::Cpu,
@@ -113,26 +160,111 @@ pub(crate) const SOURCES: &[Source] = &[
         Kind::Alloc,
         0,
         "datadog.ObjectSample",
-        Amount::Product("size", "weight"),
-    ),
+        Amount::Field("weight"),
+    )
+    .of(OBJECT_CLASS),
+    // With an object's size it is an event of ours.
     source(
         Kind::Alloc,
         1,
-        "jdk.ObjectAllocationInNewTLAB",
-        Amount::Field("tlabSize"),
-    ),
-    source(
-        Kind::Alloc,
-        1,
-        "jdk.ObjectAllocationOutsideTLAB",
-        Amount::Field("allocationSize"),
-    ),
+        "jdk.ObjectAllocationSample",
+        Amount::Quotient("weight", OBJECT_SIZE),
+    )
+    .of(OBJECT_CLASS)
+    .with(OBJECT_SIZE),
+    source(Kind::Alloc, 2, "jdk.ObjectAllocationInNewTLAB", Amount::One).of(OBJECT_CLASS),
     source(
         Kind::Alloc,
         2,
+        "jdk.ObjectAllocationOutsideTLAB",
+        Amount::One,
+    )
+    .of(OBJECT_CLASS),
+    source(Kind::Alloc, 3, "jdk.ObjectAllocationSample", Amount::One).of(OBJECT_CLASS),
+    source(
+        Kind::AllocBytes,
+        0,
+        "datadog.ObjectSample",
+        Amount::Product("size", "weight"),
+    )
+    .of(OBJECT_CLASS),
+    source(
+        Kind::AllocBytes,
+        1,
         "jdk.ObjectAllocationSample",
         Amount::Field("weight"),
-    ),
+    )
+    .of(OBJECT_CLASS)
+    .with(OBJECT_SIZE),
+    source(
+        Kind::AllocBytes,
+        2,
+        "jdk.ObjectAllocationInNewTLAB",
+        Amount::Field("tlabSize"),
+    )
+    .of(OBJECT_CLASS),
+    source(
+        Kind::AllocBytes,
+        2,
+        "jdk.ObjectAllocationOutsideTLAB",
+        Amount::Field("allocationSize"),
+    )
+    .of(OBJECT_CLASS),
+    source(
+        Kind::AllocBytes,
+        3,
+        "jdk.ObjectAllocationSample",
+        Amount::Field("weight"),
+    )
+    .of(OBJECT_CLASS),
+    source(
+        Kind::Live,
+        0,
+        "datadog.HeapLiveObject",
+        Amount::Field("weight"),
+    )
+    .of(OBJECT_CLASS),
+    source(
+        Kind::Live,
+        1,
+        "profiler.LiveObject",
+        Amount::Quotient("allocationSize", OBJECT_SIZE),
+    )
+    .of(OBJECT_CLASS)
+    .with(OBJECT_SIZE),
+    source(Kind::Live, 2, "profiler.LiveObject", Amount::One).of(OBJECT_CLASS),
+    source(Kind::Live, 3, "jdk.OldObjectSample", Amount::One).of("object.type"),
+    source(
+        Kind::LiveBytes,
+        0,
+        "datadog.HeapLiveObject",
+        Amount::Product("size", "weight"),
+    )
+    .of(OBJECT_CLASS),
+    source(
+        Kind::LiveBytes,
+        1,
+        "profiler.LiveObject",
+        Amount::Field("allocationSize"),
+    )
+    .of(OBJECT_CLASS)
+    .with(OBJECT_SIZE),
+    source(
+        Kind::LiveBytes,
+        2,
+        "profiler.LiveObject",
+        Amount::Field("allocationSize"),
+    )
+    .of(OBJECT_CLASS),
+    // Older JDKs do not write the size.
+    source(
+        Kind::LiveBytes,
+        3,
+        "jdk.OldObjectSample",
+        Amount::Field(OBJECT_SIZE),
+    )
+    .of("object.type")
+    .with(OBJECT_SIZE),
     source(
         Kind::Lock,
         0,
@@ -142,36 +274,60 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Kind::Lock, 0, "jdk.ThreadPark", Amount::Nanos("duration")),
 ];
 
+const OBJECT_CLASS: &str = "objectClass";
+const OBJECT_SIZE: &str = "objectSize";
+
 const fn source(kind: Kind, family: usize, event: &'static str, value: Amount) -> Source {
     assert!(family < FAMILIES);
+    let unit = match (value, kind) {
+        (Amount::One, _) => SAMPLES,
+        _ => kind.unit(),
+    };
     Source {
         kind,
         event,
         family,
+        needs: None,
         value,
+        unit,
+        class: None,
     }
 }
 
 impl Source {
-    /// How much the event adds; 0 for what is negative or missing.
-    pub(crate) fn value(&self, event: &Event<'_>) -> u64 {
-        let number = |name| event.value(name).and_then(|value| value.as_f64());
-        match self.value {
-            Amount::One => 1,
-            Amount::Field(name) => match event.i64(name) {
-                Some(value) => u64::try_from(value).unwrap_or(0),
-                // A float saturates, and what is no number is 0.
-                None => number(name).map_or(0, |value| value.round() as u64),
-            },
-            Amount::Product(left, right) => match (number(left), number(right)) {
-                (Some(left), Some(right)) => (left * right).round() as u64,
-                _ => 0,
-            },
-            Amount::Nanos(name) => event
-                .nanos(name)
-                .and_then(|nanos| u64::try_from(nanos).ok())
-                .unwrap_or(0),
+    const fn of(self, class: &'static str) -> Self {
+        Self {
+            class: Some(class),
+            ..self
         }
+    }
+
+    const fn with(self, field: &'static str) -> Self {
+        Self {
+            needs: Some(field),
+            ..self
+        }
+    }
+
+    /// Whether a type of its name has the fields that it goes by.
+    pub(crate) fn fits(&self, ty: Type<'_>) -> bool {
+        self.needs.is_none_or(|field| ty.field(field).is_some())
+    }
+
+    /// How much the event adds; 0 for what is negative or missing.
+    pub(crate) fn value(&self, event: &Event<'_>) -> f64 {
+        let number = |name| event.value(name).and_then(|value| value.as_f64());
+        let value = match self.value {
+            Amount::One => Some(1.0),
+            Amount::Field(name) => number(name),
+            Amount::Product(left, right) => number(left).zip(number(right)).map(|(l, r)| l * r),
+            Amount::Quotient(whole, part) => number(whole)
+                .zip(number(part).filter(|&part| part > 0.0))
+                .map(|(whole, part)| whole / part),
+            Amount::Nanos(name) => event.nanos(name).map(|nanos| nanos as f64),
+        };
+        // What is no number becomes 0 too.
+        value.unwrap_or(0.0).max(0.0).min(u64::MAX as f64)
     }
 }
 
@@ -186,7 +342,7 @@ mod tests {
         }
         assert_eq!(
             "heap".parse::<Kind>().expect_err("no kind").to_string(),
-            r#""heap" is no kind of samples: cpu, wall, alloc and lock are"#
+            r#""heap" is no kind of samples: cpu, wall, alloc, alloc-bytes, live, live-bytes and lock are"#
         );
     }
 }

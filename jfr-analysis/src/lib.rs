@@ -38,5 +38,5 @@ pub use flame_graph::FrameKind;
 pub use frame::FrameName;
 pub use kind::{Kind, UnknownKind};
 pub use load::{DEFAULT_MAX_BYTES, Loaded, load, load_bytes, load_reader};
-pub use metrics::{Metric, MetricValue, Metrics};
+pub use metrics::{LiveEstimate, Metric, MetricValue, Metrics};
 pub use stacks::{Stack, StackCollector, StackSet, kinds};

@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::Period;
 use crate::quantity::{self, Number};
 
+const LIVE_OBJECT: &str = "datadog.HeapLiveObject";
+const LIVE_OBJECTS: &str = "prof_jvm_lifetime_heap_objects";
 /// What DataKit takes for the interval of CPU samples when the recording says none: 10 ms.
 const DEFAULT_CPU_INTERVAL_NANOS: i64 = 10_000_000;
 /// A JVM that says it started before 2020 is not believed: 2020-01-01T00:00:00Z.
@@ -38,6 +40,16 @@ pub struct Metric {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metrics {
     metrics: Vec<Metric>,
+    live: Option<LiveEstimate>,
+}
+
+/// What the samples of live objects stand for; DataKit only counts the samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LiveEstimate {
+    /// Objects that are alive.
+    pub objects: f64,
+    /// Their bytes.
+    pub bytes: f64,
 }
 
 impl Metrics {
@@ -46,16 +58,30 @@ impl Metrics {
     /// recording does not say when the JVM started, or says a time before 2020.
     pub fn derive(recording: &Recording<'_>, period: Period) -> Metrics {
         let mut sums = Sums::default();
+        let mut live = None;
         for chunk in recording.chunks() {
+            let mut live_in_chunk = None;
             for event in chunk.events().flatten() {
                 if event.ty().is_event() {
                     sums.add(&event);
+                    if event.type_name() == LIVE_OBJECT {
+                        LiveEstimate::add(live_in_chunk.get_or_insert_default(), &event);
+                    }
                 }
             }
+            // Each chunk tells of one moment.
+            live = live_in_chunk.or(live);
         }
         Metrics {
             metrics: sums.metrics(period),
+            live,
         }
+    }
+
+    /// How much was alive in the recording's last moment, by the samples' weights; `None` without
+    /// samples of live objects.
+    pub fn live_estimate(&self) -> Option<LiveEstimate> {
+        self.live
     }
 
     /// All of them, in the order in which DataKit makes them.
@@ -99,14 +125,31 @@ impl Metrics {
         let values = width(|(_, value)| value.len());
         let mut table = String::new();
         for (metric, value) in &rows {
+            let note = match self.live {
+                Some(live) if metric.name == LIVE_OBJECTS => format!(
+                    " (samples; they stand for {:.0} objects of {:.0} bytes)",
+                    live.objects, live.bytes
+                ),
+                _ => String::new(),
+            };
             // Writing to a string does not fail.
             let _ = writeln!(
                 table,
-                "{:<names$}  {value:>values$}  {}",
+                "{:<names$}  {value:>values$}  {}{note}",
                 metric.name, metric.unit
             );
         }
         table
+    }
+}
+
+impl LiveEstimate {
+    fn add(&mut self, event: &Event<'_>) {
+        let size = quantity::bytes(event, "size");
+        if let (Some(size), Some(weight)) = (size, Number::of(event, "weight")) {
+            self.objects += weight.to_f64();
+            self.bytes += size.to_f64() * weight.to_f64();
+        }
     }
 }
 
@@ -229,7 +272,7 @@ impl Sums {
                     self.pauses += 1;
                 }
             }
-            "datadog.HeapLiveObject" => self.live_objects += 1,
+            LIVE_OBJECT => self.live_objects += 1,
             "datadog.HeapUsage" => {
                 let bytes = quantity::bytes(event, "size").map(Number::to_i64);
                 self.heap_bytes = self.heap_bytes.or(bytes);
@@ -373,11 +416,7 @@ impl Sums {
             "pauses/s",
             rate(self.pauses as f64),
         );
-        push(
-            "prof_jvm_lifetime_heap_objects",
-            "objects",
-            int(self.live_objects),
-        );
+        push(LIVE_OBJECTS, "objects", int(self.live_objects));
         push(
             "prof_jvm_lifetime_heap_bytes",
             "bytes",

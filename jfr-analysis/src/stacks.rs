@@ -33,8 +33,11 @@ pub struct StackSet {
     pub states: Vec<String>,
     /// The distinct stacks, in the order in which they were first met.
     pub stacks: Vec<Stack>,
-    /// What the values count: `samples`, `bytes` or `ns`.
+    /// What the values count: `samples`, `objects`, `bytes` or `ns`.
     pub unit: &'static str,
+    /// How many times the recordings tell what was alive before the last time, which is what the
+    /// stacks are of; 0 for what is no such snapshot.
+    pub earlier_snapshots: u64,
     /// How many events the stacks stand for.
     pub events: u64,
     /// How many events of any type could not be read.
@@ -92,13 +95,14 @@ pub(crate) struct MergedStack<'s> {
     pub(crate) value: u64,
 }
 
-/// How many events of each kind a recording has; kinds without one are left out.
+/// How many events of each kind a recording has; kinds without one are left out. An event may be of
+/// several kinds: the objects that it counts, and their bytes.
 pub fn kinds(recording: &Recording<'_>) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     for chunk in recording.chunks() {
         let sources = Sources::of(chunk, |_| true);
         for event in chunk.events().flatten() {
-            if let Some(source) = sources.of_event(&event) {
+            for source in sources.of_event(&event) {
                 *counts.entry(source.kind.name()).or_default() += 1;
             }
         }
@@ -111,18 +115,27 @@ struct Sources(Vec<(i64, &'static Source)>);
 
 impl Sources {
     fn of(chunk: &Chunk<'_>, wanted: impl Fn(&Source) -> bool) -> Self {
-        let wanted = SOURCES.iter().filter(|source| wanted(source));
-        Self(
-            wanted
-                .filter_map(|source| Some((chunk.type_named(source.event)?.id(), source)))
-                .collect(),
-        )
+        let mut found = Vec::<(i64, &Source)>::new();
+        for source in SOURCES.iter().filter(|source| wanted(source)) {
+            let Some(ty) = chunk.type_named(source.event) else {
+                continue;
+            };
+            let is_known =
+                |&(id, known): &(i64, &Source)| id == ty.id() && known.kind == source.kind;
+            if source.fits(ty) && !found.iter().any(is_known) {
+                found.push((ty.id(), source));
+            }
+        }
+        Self(found)
     }
 
-    fn of_event(&self, event: &Event<'_>) -> Option<&'static Source> {
+    /// One for each kind that the event is of.
+    fn of_event(&self, event: &Event<'_>) -> impl Iterator<Item = &'static Source> {
         let id = event.ty().id();
-        let found = self.0.iter().find(|(source_id, _)| *source_id == id);
-        found.map(|(_, source)| *source)
+        self.0
+            .iter()
+            .filter(move |(source_id, _)| *source_id == id)
+            .map(|(_, source)| *source)
     }
 }
 
@@ -134,15 +147,19 @@ pub struct StackCollector {
     threads: Interner<String>,
     states: Interner<String>,
     traces: Interner<Arc<[u32]>>,
+    /// Trace and the frame of a class to the trace that ends with it.
+    object_traces: HashMap<(u32, u32), u32>,
     /// By family; trace, thread and state to what they sum up to.
     sums: [Sums; FAMILIES],
+    earlier_snapshots: u64,
     unreadable_events: u64,
 }
 
 #[derive(Debug, Default)]
 struct Sums {
     index_of: HashMap<SampleKey, usize>,
-    values: Vec<(SampleKey, u64)>,
+    values: Vec<(SampleKey, f64)>,
+    unit: Option<&'static str>,
     events: u64,
 }
 
@@ -160,6 +177,8 @@ struct ChunkCaches {
     traces: HashMap<i64, u32>,
     threads: HashMap<Option<i64>, u32>,
     states: HashMap<Option<i64>, u32>,
+    /// Frames of classes; those that have no name are `None`.
+    classes: HashMap<(&'static str, i64), Option<u32>>,
 }
 
 impl StackCollector {
@@ -171,28 +190,48 @@ impl StackCollector {
             threads: Interner::default(),
             states: Interner::default(),
             traces: Interner::default(),
+            object_traces: HashMap::new(),
             sums: Default::default(),
+            earlier_snapshots: 0,
             unreadable_events: 0,
         }
     }
 
-    /// Adds the stacks of a recording.
+    /// Adds the stacks of a recording; of what is alive, those of the last chunk that tells of it.
     pub fn add(&mut self, recording: &Recording<'_>) {
-        for chunk in recording.chunks() {
+        let mut chunks = recording.chunks();
+        if self.kind.is_snapshot() {
+            let tell = |chunk: &&Chunk<'_>| self.is_told_by(chunk);
+            let telling: Vec<&Chunk<'_>> = chunks.iter().filter(tell).collect();
+            self.earlier_snapshots += telling.len().saturating_sub(1) as u64;
+            chunks = telling
+                .last()
+                .map_or(&[], |last| std::slice::from_ref(*last));
+        }
+        for chunk in chunks {
             self.add_chunk(chunk);
         }
     }
 
+    fn is_told_by(&self, chunk: &Chunk<'_>) -> bool {
+        let sources = self.sources(chunk);
+        let mut events = chunk.events().flatten();
+        events.any(|event| sources.of_event(&event).next().is_some())
+    }
+
+    fn sources(&self, chunk: &Chunk<'_>) -> Sources {
+        Sources::of(chunk, |source| source.kind == self.kind)
+    }
+
     fn add_chunk(&mut self, chunk: &Chunk<'_>) {
-        let kind = self.kind;
-        let sources = Sources::of(chunk, |source| source.kind == kind);
+        let sources = self.sources(chunk);
         let mut caches = ChunkCaches::default();
         for event in chunk.events() {
             let Ok(event) = event else {
                 self.unreadable_events += 1;
                 continue;
             };
-            if let Some(source) = sources.of_event(&event) {
+            for source in sources.of_event(&event) {
                 self.add_event(&event, source, &mut caches);
             }
         }
@@ -200,19 +239,57 @@ impl StackCollector {
 
     fn add_event(&mut self, event: &Event<'_>, source: &Source, caches: &mut ChunkCaches) {
         let key = SampleKey {
-            trace: self.trace(event, caches),
+            trace: self.object_trace(event, source, caches),
             thread: self.thread(event, caches),
             state: self.state(event, caches),
         };
         let value = source.value(event);
         let sums = &mut self.sums[source.family];
         let index = *sums.index_of.entry(key).or_insert_with(|| {
-            sums.values.push((key, 0));
+            sums.values.push((key, 0.0));
             sums.values.len() - 1
         });
-        let sum = &mut sums.values[index].1;
-        *sum = sum.saturating_add(value);
+        sums.values[index].1 += value;
+        sums.unit = Some(source.unit);
         sums.events += 1;
+    }
+
+    /// The stack, with the class at its end if the event tells of an object.
+    fn object_trace(
+        &mut self,
+        event: &Event<'_>,
+        source: &Source,
+        caches: &mut ChunkCaches,
+    ) -> u32 {
+        let trace = self.trace(event, caches);
+        let class = source
+            .class
+            .and_then(|path| self.class_frame(event, path, caches));
+        let Some(class) = class else { return trace };
+        if let Some(known) = self.object_traces.get(&(trace, class)) {
+            return *known;
+        }
+        let frames = &self.traces.values[trace as usize];
+        let frames: Arc<[u32]> = frames.iter().copied().chain([class]).collect();
+        let with_class = self.traces.intern(frames);
+        self.object_traces.insert((trace, class), with_class);
+        with_class
+    }
+
+    /// The frame of the class that lies at the path, of which the first field is in a constant pool.
+    fn class_frame(
+        &mut self,
+        event: &Event<'_>,
+        path: &'static str,
+        caches: &mut ChunkCaches,
+    ) -> Option<u32> {
+        let field = path.split_once('.').map_or(path, |(field, _)| field);
+        let key = (path, event.key(field)?);
+        *caches.classes.entry(key).or_insert_with(|| {
+            let class = event.value(path)?.into_struct()?;
+            let name = class.text("name").filter(|name| !name.is_empty())?;
+            Some(self.frames.intern(FrameName::of_class(&name)))
+        })
     }
 
     fn trace(&mut self, event: &Event<'_>, caches: &mut ChunkCaches) -> u32 {
@@ -282,6 +359,13 @@ impl StackCollector {
             .find(|sums| sums.events > 0)
             .unwrap_or_default();
         let traces = self.traces.values;
+        // What rounding leaves goes on to the next stack, so that the total is right.
+        let mut left = 0.0;
+        let mut whole = |value: f64| {
+            let rounded = (value + left).round() as u64;
+            left += value - rounded as f64;
+            rounded
+        };
         StackSet {
             frames: self.frames.values,
             threads: self.threads.values,
@@ -293,10 +377,11 @@ impl StackCollector {
                     frames: Arc::clone(&traces[key.trace as usize]),
                     thread: key.thread,
                     state: key.state,
-                    value,
+                    value: whole(value),
                 })
                 .collect(),
-            unit: self.kind.unit(),
+            unit: sums.unit.unwrap_or(self.kind.unit()),
+            earlier_snapshots: self.earlier_snapshots,
             events: sums.events,
             unreadable_events: self.unreadable_events,
         }

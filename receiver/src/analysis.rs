@@ -12,7 +12,7 @@ use crate::limits::RECORDING_BYTES;
 use crate::store::{Store, Upload};
 
 /// Raised with each change of what is derived: older findings are made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FINDINGS: &str = "metrics.json";
 
 /// What the profile of an upload says.

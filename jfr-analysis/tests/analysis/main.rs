@@ -4,4 +4,5 @@
 mod chunk_builder;
 
 mod metrics;
+mod objects;
 mod stacks;

@@ -238,7 +238,8 @@ fn each_kind_has_its_own_measure() {
         let stacks = collect(&builder, kind);
         (stacks.total(), stacks.unit)
     };
-    assert_eq!(total(Kind::Alloc), (1_024 + 16, "bytes"));
+    assert_eq!(total(Kind::AllocBytes), (1_024 + 16, "bytes"));
+    assert_eq!(total(Kind::Alloc), (2, "samples"));
     assert_eq!(total(Kind::Lock), (32, "ns"));
     assert_eq!(total(Kind::Wall), (16, "samples"));
     assert_eq!(total(Kind::Cpu), (0, "samples"));
@@ -246,7 +247,10 @@ fn each_kind_has_its_own_measure() {
     let counts: Vec<_> = kinds(&Recording::parse(&bytes).expect("a recording"))
         .into_iter()
         .collect();
-    assert_eq!(counts, [("alloc", 2), ("lock", 2), ("wall", 1)]);
+    assert_eq!(
+        counts,
+        [("alloc", 2), ("alloc-bytes", 2), ("lock", 2), ("wall", 1)]
+    );
 }
 
 #[test]
@@ -261,7 +265,7 @@ fn sampled_objects_are_size_times_weight_and_what_is_no_number_is_nothing() {
             values.long(size).float(weight);
         });
     }
-    let stacks = collect(&builder, Kind::Alloc);
+    let stacks = collect(&builder, Kind::AllocBytes);
     assert_eq!(stacks.total(), u64::MAX, "it saturates");
     let negative_weight = |weight| {
         let mut builder = self::builder();
