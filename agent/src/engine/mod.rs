@@ -6,6 +6,7 @@
 //! time on the wrong stacks. A thread for which no descriptor is left gets a timer.
 
 mod cpu_timer;
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_faults.rs")]
 mod faults;
 mod perf_events;
 mod random;

@@ -6,6 +6,7 @@
 //! `tid` of java.lang.Thread) exist in JDK 8 to 25; a JVM without them makes `learn` fail.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
 pub mod continuations;
 mod properties;
 

@@ -4,20 +4,20 @@
 //! Calls into the JVM with the calling thread's own environment; addresses come from the running JVM's tables.
 #![allow(unsafe_code)]
 
+#[cfg_attr(not(target_arch = "x86_64"), path = "walking/no_own.rs")]
+mod own;
+
 use jni_sys::JNIEnv;
 use jprof_signal_safe::counters::Counters;
-use jprof_signal_safe::walker::hotspot::HotspotWalker;
-use jprof_signal_safe::walker::judge::JudgedWalker;
 use jprof_signal_safe::walker::{AgctWalker, Failure, Outcome, Room, Walker};
 use once_cell::sync::OnceCell;
 
 use crate::allocation::Stacks;
 use crate::engine::FaultHandlers;
 use crate::hotspot::libjvm::Libjvm;
-use crate::hotspot::memory::SafeReader;
 use crate::hotspot::version::{AgctAdvice, agct_advice};
-use crate::hotspot::{Declined, JavaVersion, VmStructs, walk_layout};
-use crate::java::{JavaThreads, continuations};
+use crate::hotspot::{Declined, JavaVersion, VmStructs};
+use crate::java::JavaThreads;
 use crate::options;
 
 /// The walker in force, and what goes with it.
@@ -38,6 +38,10 @@ pub(super) struct Jvm<'a> {
     /// As the JVM writes it.
     pub(super) version_text: &'a str,
     pub(super) java: Option<&'a JavaThreads>,
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only the own walker has questions to the JVM")
+    )]
     pub(super) env: *mut JNIEnv,
 }
 
@@ -65,24 +69,14 @@ pub(super) fn choose(
     jvm: &Jvm<'_>,
     counters: &'static Counters,
 ) -> Choice {
-    let reason = match wanted {
+    let own = match wanted {
         options::Walker::Agct => return only_agct(jvm),
-        options::Walker::Vm => match own(jvm) {
-            Ok((walker, fault_handlers)) => {
-                return Choice {
-                    walker,
-                    needs_method_ids: false,
-                    fault_handlers: Some(fault_handlers),
-                    stacks: Stacks::Walked(walker),
-                    name: "vm",
-                };
-            }
-            Err(reason) => reason,
-        },
-        options::Walker::Both => match both(jvm, counters) {
-            Ok(choice) => return choice,
-            Err(reason) => reason,
-        },
+        options::Walker::Vm => own::alone(jvm),
+        options::Walker::Both => own::judged(jvm, counters),
+    };
+    let reason = match own {
+        Ok(choice) => return choice,
+        Err(reason) => reason,
     };
     match agct_advice(jvm.version_text) {
         AgctAdvice::Safe => {
@@ -98,19 +92,6 @@ pub(super) fn choose(
     }
 }
 
-fn both(jvm: &Jvm<'_>, counters: &'static Counters) -> Result<Choice, String> {
-    let agct = agct(jvm).map_err(|reason| reason.to_string())?;
-    let (own, fault_handlers) = own(jvm)?;
-    static BOTH: OnceCell<JudgedWalker> = OnceCell::new();
-    Ok(Choice {
-        walker: BOTH.get_or_init(|| JudgedWalker::new(own, agct, counters)),
-        needs_method_ids: true,
-        fault_handlers: Some(fault_handlers),
-        stacks: Stacks::Walked(own),
-        name: "both",
-    })
-}
-
 fn none() -> Choice {
     Choice {
         walker: &NoWalker,
@@ -119,42 +100,6 @@ fn none() -> Choice {
         stacks: Stacks::None,
         name: "none",
     }
-}
-
-fn own(jvm: &Jvm<'_>) -> Result<(&'static HotspotWalker, FaultHandlers), String> {
-    static OWN: OnceCell<HotspotWalker> = OnceCell::new();
-    let walker = OWN.get_or_try_init(|| make_own(jvm))?;
-    let fault_handlers = FaultHandlers::install()
-        .map_err(|error| format!("the handler of faults cannot be installed: {error}"))?;
-    Ok((walker, fault_handlers))
-}
-
-fn make_own(jvm: &Jvm<'_>) -> Result<HotspotWalker, String> {
-    let declined = |reason: Declined| reason.to_string();
-    let structs = jvm.structs.ok_or("libjvm's tables cannot be read")?;
-    let version = jvm.version.ok_or("the JVM's version is not understood")?;
-    let java = jvm.java.ok_or("Java threads are not understood")?;
-    let reader = SafeReader::new().map_err(declined)?;
-    // SAFETY: the environment is the calling thread's own.
-    let id = unsafe { java.enter_special(jvm.env) };
-    // Up to 25 a jmethodID points to a pointer to the method (JDK-8268406 changes it in 26).
-    let enter_special = id
-        .filter(|_| version.feature <= 25)
-        .and_then(|id| reader.read_u64(id as u64).ok())
-        .unwrap_or(0);
-    let known = walk_layout::Known {
-        version,
-        jni_env: java.env_distance(),
-        enter_special: enter_special as usize,
-        // SAFETY: the environment is the calling thread's own.
-        continuation_fields: unsafe { continuations::fields(jvm.env) },
-    };
-    let layout = walk_layout::read(structs, &reader, known).map_err(declined)?;
-    log::debug!(
-        "frames of virtual threads in the heap: {:?}",
-        layout.entry.continuation
-    );
-    Ok(HotspotWalker::new(layout))
 }
 
 fn only_agct(jvm: &Jvm<'_>) -> Choice {

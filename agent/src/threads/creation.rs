@@ -166,14 +166,23 @@ unsafe extern "C" fn pthread_create(
 
 unsafe extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
     // SAFETY: `pthread_create` above made the box for this thread alone.
-    let Start { routine, argument } = *unsafe { Box::from_raw(start.cast::<Start>()) };
+    let Start { routine, argument } = unsafe { begin(start) };
+    // SAFETY: the routine and its argument belong together. The thread may unwind through this frame (pthread_exit,
+    // cancellation): there is nothing to drop in it, nor to catch, so the system's unwinder never calls into this library,
+    // which may have another one of its own.
+    unsafe { routine(argument) }
+}
+
+/// Not inlined, for what it catches.
+#[inline(never)]
+unsafe fn begin(start: *mut c_void) -> Start {
+    // SAFETY: handed on from `run`.
+    let start = *unsafe { Box::from_raw(start.cast::<Start>()) };
     if let Some(hook) = Hook::here() {
         hook.watch_current();
         hook.tell(|observer| observer.thread_starts(current_tid()));
     }
-    // SAFETY: the routine and its argument belong together. Nothing of this frame is left to drop
-    // when the thread unwinds through it (pthread_exit, cancellation).
-    unsafe { routine(argument) }
+    start
 }
 
 unsafe extern "C" fn thread_ends(_: *mut c_void) {

@@ -41,6 +41,7 @@ impl CachedFrame {
 }
 
 /// The place for an address in a cache whose length is a power of two.
+#[cfg(any(test, target_arch = "x86_64"))]
 #[inline]
 pub(super) fn place_of(pc: usize, length: usize) -> usize {
     // Return addresses differ in their low bits and in those of their methods, some kilobytes apart.
