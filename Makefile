@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 SHELL := /bin/bash
 
-.PHONY: all check test soak fuzz miri demo bench jdks bindings install
+.PHONY: all check test soak fuzz miri demo bench jdks bindings install dist
 
 # The agent target/release/libjprof.so and the command target/release/jprof.
 all:
@@ -44,6 +44,10 @@ jdks:
 # The agent's JVMTI bindings anew, from the newest JDK's jvmti.h.
 bindings:
 	scripts/bindings.sh
+
+# The release: target/dist/jprof-VERSION-linux-ARCH.tar.gz, for any glibc from 2.17 on. ARCH=aarch64: built, not run.
+dist:
+	scripts/dist.sh $(ARCH)
 
 # The library where the loader finds it, the command in PREFIX/bin.
 install:

@@ -66,6 +66,8 @@ cargo_tests cargo cargo test --workspace --no-fail-fast
 cargo_tests loom env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/loom" cargo test --release -p jprof-signal-safe --lib
 # The bodies of the fuzz targets over their seeds and a fixed number of mutations, without libFuzzer.
 cargo_tests fuzz env CARGO_TARGET_DIR="$target/fuzz" cargo test --manifest-path fuzz/Cargo.toml --no-default-features
+counting dist tests/dist/run.sh
+counting aarch64 tests/dist/aarch64.sh
 counting bindings scripts/check-bindings.sh
 counting harness java-harness/run.sh
 counting readers tests/readers/run.sh
