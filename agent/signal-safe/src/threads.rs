@@ -504,6 +504,7 @@ impl ThreadSlot {
             last_tick_nanos: AtomicU64::new(0),
             unread_ticks: AtomicU32::new(0),
             source: AtomicU64::new(0),
+            allocation_interval: AtomicU64::new(0),
         }
     }
 }
