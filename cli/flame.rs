@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Make the thread's name the root frame
     #[arg(long)]
     threads: bool,
-    /// The page's title, else what the widths show and the files' names
+    /// The page's title, else what was sampled and the files' names
     #[arg(long)]
     title: Option<String>,
 }
@@ -41,7 +41,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
             .iter()
             .map(|file| recording::name(file))
             .collect();
-        format!("{}: {}", kind.title(), names.join(", "))
+        let what = stacks.event.as_deref().unwrap_or(kind.title());
+        format!("{what}: {}", names.join(", "))
     });
     let options = FlameOptions {
         title,

@@ -15,7 +15,7 @@ pub struct FlameOptions {
 
 /// The flame graph of the stacks.
 pub fn flame_graph(stacks: &StackSet, options: &FlameOptions) -> FlameGraph {
-    let mut graph = FlameGraph::new(&options.title, stacks.unit);
+    let mut graph = FlameGraph::new(&options.title, &stacks.unit);
     let frames: Vec<_> = stacks
         .frames
         .iter()

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod collapsed;
+mod counted;
 mod counters;
 mod error;
 mod event_json;

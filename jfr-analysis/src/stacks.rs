@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jfr_reader::{Chunk, Event, Recording, StackTraceView};
 
+use crate::counted::Counted;
 use crate::frame::{FrameName, NO_STACK, TRUNCATED};
 use crate::kind::{FAMILIES, Kind, SOURCES, Source};
 
@@ -33,8 +35,11 @@ pub struct StackSet {
     pub states: Vec<String>,
     /// The distinct stacks, in the order in which they were first met.
     pub stacks: Vec<Stack>,
-    /// What the values count: `samples`, `objects`, `bytes` or `ns`.
-    pub unit: &'static str,
+    /// What the values count: `samples`, `objects`, `bytes` or `ns`; or, where something other than time was sampled, that
+    /// event by its name.
+    pub unit: Cow<'static, str>,
+    /// The event that was sampled instead of time, as `page-faults`.
+    pub event: Option<String>,
     /// How many times the recordings tell what was alive before the last time, which is what the
     /// stacks are of; 0 for what is no such snapshot.
     pub earlier_snapshots: u64,
@@ -153,6 +158,8 @@ pub struct StackCollector {
     sums: [Sums; FAMILIES],
     earlier_snapshots: u64,
     unreadable_events: u64,
+    /// What execution samples stand for in each recording.
+    counted: Vec<Option<Counted>>,
 }
 
 #[derive(Debug, Default)]
@@ -194,11 +201,15 @@ impl StackCollector {
             sums: Default::default(),
             earlier_snapshots: 0,
             unreadable_events: 0,
+            counted: Vec::new(),
         }
     }
 
     /// Adds the stacks of a recording; of what is alive, those of the last chunk that tells of it.
     pub fn add(&mut self, recording: &Recording<'_>) {
+        if self.kind == Kind::Cpu {
+            self.counted.push(Counted::of(recording));
+        }
         let mut chunks = recording.chunks();
         if self.kind.is_snapshot() {
             let tell = |chunk: &&Chunk<'_>| self.is_told_by(chunk);
@@ -353,6 +364,18 @@ impl StackCollector {
 
     /// The stacks that were gathered.
     pub fn finish(self) -> StackSet {
+        // Recordings of different events add up to nothing but samples.
+        let counted = match self.counted.split_first() {
+            Some((Some(first), rest)) if rest.iter().all(|other| other.as_ref() == Some(first)) => {
+                Some(first)
+            }
+            _ => None,
+        };
+        let unit = counted.map_or(
+            Cow::Borrowed(sums.unit.unwrap_or(self.kind.unit())),
+            |counted| Cow::Owned(counted.unit()),
+        );
+        let event = counted.map(|counted| counted.event.clone());
         let sums = self
             .sums
             .into_iter()
@@ -380,7 +403,8 @@ impl StackCollector {
                     value: whole(value),
                 })
                 .collect(),
-            unit: sums.unit.unwrap_or(self.kind.unit()),
+            unit,
+            event,
             earlier_snapshots: self.earlier_snapshots,
             events: sums.events,
             unreadable_events: self.unreadable_events,

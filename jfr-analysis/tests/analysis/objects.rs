@@ -203,13 +203,13 @@ fn live_objects_are_those_of_the_last_chunk_that_tells_of_them() {
     let bytes = [&first, &second, &silent].map(ChunkBuilder::build).concat();
     let recording = Recording::parse(&bytes).expect("a recording");
     let stacks = StackSet::collect(&recording, Kind::Live);
-    assert_eq!((stacks.unit, stacks.earlier_snapshots), ("objects", 1));
+    assert_eq!((&*stacks.unit, stacks.earlier_snapshots), ("objects", 1));
     assert_eq!(
         lines(&stacks),
         ["Main.main;byte[] 60", "Main.main;java.lang.String 2"]
     );
     let stacks = StackSet::collect(&recording, Kind::LiveBytes);
-    assert_eq!((stacks.unit, stacks.total()), ("bytes", 60_048));
+    assert_eq!((&*stacks.unit, stacks.total()), ("bytes", 60_048));
     let page = flame_graph(&stacks, &FlameOptions::default()).render();
     assert!(page.starts_with("<!DOCTYPE html>"));
     // Recordings of several JVMs are added up.

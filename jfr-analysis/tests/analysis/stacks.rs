@@ -236,13 +236,13 @@ fn each_kind_has_its_own_measure() {
     }
     let total = |kind| {
         let stacks = collect(&builder, kind);
-        (stacks.total(), stacks.unit)
+        format!("{} {}", stacks.total(), stacks.unit)
     };
-    assert_eq!(total(Kind::AllocBytes), (1_024 + 16, "bytes"));
-    assert_eq!(total(Kind::Alloc), (2, "samples"));
-    assert_eq!(total(Kind::Lock), (32, "ns"));
-    assert_eq!(total(Kind::Wall), (16, "samples"));
-    assert_eq!(total(Kind::Cpu), (0, "samples"));
+    assert_eq!(total(Kind::AllocBytes), "1040 bytes");
+    assert_eq!(total(Kind::Alloc), "2 samples");
+    assert_eq!(total(Kind::Lock), "32 ns");
+    assert_eq!(total(Kind::Wall), "16 samples");
+    assert_eq!(total(Kind::Cpu), "0 samples");
     let bytes = builder.build();
     let counts: Vec<_> = kinds(&Recording::parse(&bytes).expect("a recording"))
         .into_iter()
@@ -251,6 +251,52 @@ fn each_kind_has_its_own_measure() {
         counts,
         [("alloc", 2), ("alloc-bytes", 2), ("lock", 2), ("wall", 1)]
     );
+}
+
+#[test]
+fn samples_of_something_other_than_time_are_called_by_its_name() {
+    let recording = |settings: &[(&str, &str)]| {
+        let mut builder = builder();
+        let text = |name| field(name, "java.lang.String");
+        builder.add_event_type("jdk.ActiveSetting", vec![text("name"), text("value")]);
+        for (name, value) in settings {
+            builder.add_event("jdk.ActiveSetting", |values| {
+                values.string(name).string(value);
+            });
+        }
+        sample(&mut builder, 1, 1, 1, 3);
+        builder.build()
+    };
+    let told = |recordings: &[&[(&str, &str)]]| {
+        let mut collector = StackCollector::new(Kind::Cpu);
+        for settings in recordings {
+            let bytes = recording(settings);
+            collector.add(&Recording::parse(&bytes).expect("a recording"));
+        }
+        let stacks = collector.finish();
+        format!("{} of {:?}", stacks.unit, stacks.event)
+    };
+    let faults = &[("event", "page-faults"), ("interval", "1")][..];
+    assert_eq!(told(&[faults]), "page-faults of Some(\"page-faults\")");
+    assert_eq!(told(&[faults, faults]), told(&[faults]));
+    // async-profiler's 0 is the event's own default.
+    assert_eq!(
+        told(&[&[("interval", "0"), ("event", "cycles")]]),
+        "samples of cycles of Some(\"cycles\")"
+    );
+    assert_eq!(
+        told(&[&[("event", "cycles"), ("interval", "5000")]]),
+        "samples of 5000 cycles of Some(\"cycles\")"
+    );
+    for time in [
+        &[&[("event", "cpu"), ("interval", "10ms")][..]][..],
+        &[&[("event", "itimer")]],
+        &[&[]],
+        &[faults, &[("event", "cycles")]],
+        &[faults, &[]],
+    ] {
+        assert_eq!(told(time), "samples of None", "{time:?}");
+    }
 }
 
 #[test]
