@@ -13,6 +13,17 @@ pub const MAX_PERF_FD: usize = 65_536;
 /// application's, whose own `open` must not begin to fail because of us.
 pub const FD_SHARE: u64 = 2;
 
+/// Perf events take no descriptor below this where the limit allows it: an application that uses select(2) needs those for
+/// its own, since sets of descriptors end there (`FD_SETSIZE`).
+pub const PERF_FD_FLOOR: i32 = 1_024;
+
+/// The part of the limit of pending signals that CPU timers may take: the rest is for the application's own timers, and for
+/// signals that carry a value.
+pub const PENDING_SIGNAL_SHARE: u64 = 2;
+
+/// Places for the ids of threads that the process's timer ticks for: twice as many as slots.
+pub const TID_PLACES: usize = 2 * MAX_THREADS;
+
 /// Stripes per processor, and the least and the most of them. As many handlers run at once as
 /// there are processors; twice that makes a busy stripe rare.
 pub const STRIPES_PER_CPU: usize = 2;

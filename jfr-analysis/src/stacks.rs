@@ -371,10 +371,6 @@ impl StackCollector {
             }
             _ => None,
         };
-        let unit = counted.map_or(
-            Cow::Borrowed(sums.unit.unwrap_or(self.kind.unit())),
-            |counted| Cow::Owned(counted.unit()),
-        );
         let event = counted.map(|counted| counted.event.clone());
         let sums = self
             .sums
@@ -389,6 +385,10 @@ impl StackCollector {
             left += value - rounded as f64;
             rounded
         };
+        let unit = counted.map_or(
+            Cow::Borrowed(sums.unit.unwrap_or(self.kind.unit())),
+            |counted| Cow::Owned(counted.unit()),
+        );
         StackSet {
             frames: self.frames.values,
             threads: self.threads.values,

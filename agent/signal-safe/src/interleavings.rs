@@ -114,7 +114,7 @@ fn holders_of_a_stripe_follow_one_another() {
 const EVENT: i32 = 1;
 
 fn table() -> &'static ThreadTable {
-    let slots: Vec<ThreadSlot> = core::iter::once(ThreadSlot::free()).collect();
+    let slots: Vec<ThreadSlot> = core::iter::once(ThreadSlot::default()).collect();
     let by_fd: Vec<AtomicU32> = (0..2).map(|_| AtomicU32::new(0)).collect();
     Box::leak(Box::new(ThreadTable::new(slots.leak(), by_fd.leak())))
 }

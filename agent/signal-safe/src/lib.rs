@@ -9,8 +9,9 @@
 //!
 //! Calls made inside the handlers, all of them (see `docs/signals.md`):
 //! `__errno_location`, `clock_gettime` (CLOCK_MONOTONIC; CLOCK_THREAD_CPUTIME_ID on ticks that are
-//! not regular, and on one of sixteen that are), `ioctl` (`PERF_EVENT_IOC_PERIOD`), `syscall`
-//! (`gettid` once per thread, `timer_settime`, `futex` wake), `sigaction` (a fault that is not ours,
+//! not regular, and on one of sixteen that are), `ioctl` (`PERF_EVENT_IOC_PERIOD`, and
+//! `PERF_EVENT_IOC_ID` for events that are no clock), `syscall` (`gettid` once per thread, or each tick
+//! of the process's timer, `read` of an event that is no clock, `timer_settime`, `futex` wake), `sigaction` (a fault that is not ours,
 //! where nobody had a handler before) and, with `walker=agct` or `both`, the JVM's
 //! `AsyncGetCallTrace`. Beside them the handlers that had the signals before.
 #![no_std]

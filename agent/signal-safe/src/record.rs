@@ -23,10 +23,12 @@ pub const HEADER_WORDS: u64 = 6;
 pub enum RecordKind {
     /// A tick of the CPU engine.
     Cpu = 0,
-    /// The CPU time of a thread between its last tick and its end.
+    /// The CPU time of a thread, or its events, between its last tick and its end.
     ThreadEnd = 1,
     /// A sampled object.
     Allocation = 2,
+    /// The CPU time of an ended thread that had no ticks.
+    Unsampled = 3,
 }
 
 /// The fixed part of a record.
@@ -122,6 +124,7 @@ impl<'a> RecordView<'a> {
             0 => RecordKind::Cpu,
             1 => RecordKind::ThreadEnd,
             2 => RecordKind::Allocation,
+            3 => RecordKind::Unsampled,
             _ => return None,
         };
         let head = RecordHead {

@@ -1,10 +1,13 @@
-//! The tick: what happens when a thread's perf event or CPU timer fires.
+//! The tick: what happens when a thread's perf event or CPU timer fires, or the process's timer does.
 //!
 //! # Safety
 //! `on_signal` is installed with `SA_SIGINFO`, so its arguments are the kernel's. The sampler it
 //! finds is leaked for ever. The calls made are listed in the crate's head; each is a plain system
 //! call or listed in signal-safety(7). Nothing here allocates, waits or panics.
 #![allow(unsafe_code)]
+
+mod counted;
+mod pace;
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
@@ -21,12 +24,8 @@ use crate::threads::{Found, ThreadKey, ThreadSlot, ThreadTable, TickSource};
 use crate::walker::{Failure, Frame, Outcome, Room, Walker};
 use crate::{arch, clock};
 
-/// What a tick costs the thread outside the handler: the timer interrupt, the signal's delivery
-/// and its return. Measured on virtual machines: 24 to 26 µs.
-pub const TICK_OVERHEAD_NANOS: u64 = 30_000;
-
-/// `PERF_EVENT_IOC_PERIOD`: `_IOW('$', 4, __u64)`, linux/perf_event.h.
-const PERF_EVENT_IOC_PERIOD: libc::c_ulong = 0x4008_2404;
+use pace::set_period;
+pub use pace::{TICK_OVERHEAD_NANOS, shortest_period_nanos};
 
 /// `PERF_EVENT_IOC_ENABLE`: `_IO('$', 0)`, linux/perf_event.h.
 const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
@@ -34,12 +33,13 @@ const PERF_EVENT_IOC_ENABLE: libc::c_ulong = 0x2400;
 /// `si_code` of an event that has come to its limit and stopped: perf_event_open(2), "Overflow handling".
 const POLL_HUP: c_int = 6;
 
-/// The shortest period that leaves a thread at least half of its time when one tick takes
-/// `handler_nanos` inside the handler.
-#[inline]
-#[must_use]
-pub const fn shortest_period_nanos(handler_nanos: u64) -> u64 {
-    (handler_nanos.saturating_add(TICK_OVERHEAD_NANOS)).saturating_mul(2)
+/// What intervals and periods are numbers of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds of CPU time.
+    CpuNanos,
+    /// Events that a perf event counts: page faults, cycles and so on.
+    Events,
 }
 
 /// What a recording chooses.
@@ -47,11 +47,13 @@ pub const fn shortest_period_nanos(handler_nanos: u64) -> u64 {
 pub struct Tuning {
     /// How stacks are taken.
     pub walker: &'static dyn Walker,
-    /// CPU nanoseconds that a weight of 1 stands for.
-    pub interval_nanos: u64,
-    /// CPU nanoseconds between a thread's ticks while they are cheap: the interval, or more where
-    /// the interval is shorter than what a tick costs.
-    pub base_period_nanos: u64,
+    /// What is sampled.
+    pub unit: Unit,
+    /// CPU nanoseconds, or events, that a weight of 1 stands for.
+    pub interval: u64,
+    /// What lies between a thread's ticks while they are cheap: the interval, or more where an
+    /// interval of CPU time is shorter than what a tick costs.
+    pub base_period: u64,
     /// Frames that a walk may take.
     pub depth: usize,
 }
@@ -60,8 +62,9 @@ impl core::fmt::Debug for Tuning {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter
             .debug_struct("Tuning")
-            .field("interval_nanos", &self.interval_nanos)
-            .field("base_period_nanos", &self.base_period_nanos)
+            .field("unit", &self.unit)
+            .field("interval", &self.interval)
+            .field("base_period", &self.base_period)
             .field("depth", &self.depth)
             .finish_non_exhaustive()
     }
@@ -98,6 +101,14 @@ static SAMPLER: AtomicPtr<Sampler> = AtomicPtr::new(ptr::null_mut());
 /// Publishes the sampler that `on_signal` uses from now on.
 pub fn publish(sampler: &'static Sampler) {
     SAMPLER.store(ptr::from_ref(sampler).cast_mut(), Ordering::Release);
+}
+
+/// Whether the process's profiling timer is ours.
+static PROCESS_TIMER: AtomicBool = AtomicBool::new(false);
+
+/// Whether signals of the process's profiling timer (ITIMER_PROF) are ours from now on.
+pub fn expect_process_timer(is_ours: bool) {
+    PROCESS_TIMER.store(is_ours, Ordering::Relaxed);
 }
 
 static BEFORE: Chain = Chain::new();
@@ -223,11 +234,18 @@ impl Sampler {
         unsafe { &*self.tuning.load(Ordering::Acquire) }
     }
 
-    /// CPU nanoseconds that a weight of 1 stands for.
+    /// What a weight of 1 stands for.
     #[inline]
     #[must_use]
-    pub fn interval_nanos(&self) -> u64 {
-        self.tuning().interval_nanos
+    pub fn interval(&self) -> u64 {
+        self.tuning().interval
+    }
+
+    /// Whether it is CPU time that is sampled.
+    #[inline]
+    #[must_use]
+    pub fn samples_cpu_time(&self) -> bool {
+        self.tuning().unit == Unit::CpuNanos
     }
 
     #[inline]
@@ -240,6 +258,10 @@ impl Sampler {
                     .by_timer_value((*info).si_value().sival_ptr as usize),
                 // POLL_IN to POLL_HUP: a descriptor with O_ASYNC and F_SETSIG, fcntl(2).
                 1..=6 => self.threads.by_fd((*info.cast::<SigPoll>()).fd),
+                // The process's timer, which says no more.
+                libc::SI_KERNEL if PROCESS_TIMER.load(Ordering::Relaxed) => {
+                    self.threads.by_current_tid()
+                }
                 _ => Found::Foreign,
             }
         }
@@ -257,48 +279,70 @@ impl Sampler {
 
     #[inline]
     unsafe fn tick(&self, key: ThreadKey, slot: &ThreadSlot, ucontext: *mut c_void) {
-        let tuning = self.tuning();
-        let interval = tuning.interval_nanos;
+        let at = Moment {
+            tuning: self.tuning(),
+            key,
+            slot,
+            ucontext,
+            nanos: clock::monotonic_nanos(),
+        };
+        // SAFETY: handed on from the caller.
+        unsafe {
+            match at.tuning.unit {
+                Unit::CpuNanos => self.tick_of_clock(&at),
+                Unit::Events => self.tick_of_event(&at),
+            }
+        }
+    }
+
+    #[inline]
+    unsafe fn tick_of_clock(&self, at: &Moment<'_>) {
+        let (tuning, slot) = (at.tuning, at.slot);
         if slot.take_first_tick() {
             // The random first period is over. At once: it may be shorter than this handler.
-            set_period(slot, tuning.base_period_nanos);
+            set_period(slot, tuning.base_period);
         }
-        let now = clock::monotonic_nanos();
-        let since_last = now.saturating_sub(slot.last_tick_nanos());
-        let (weight, cpu_started) = if slot.claim_regular_tick(since_last, interval) {
-            (1, None)
-        } else {
-            let cpu = clock::thread_cpu_nanos();
-            (slot.claim_tick(cpu, interval), Some(cpu))
-        };
-        let taken = if weight == 0 {
+        let since_last = at.nanos.saturating_sub(slot.last_tick_nanos());
+        // The process's timer runs on while other threads do, and so far apart that no guard is needed.
+        let is_own_clock = slot.source() != TickSource::Process;
+        let (weight, cpu_started) =
+            if is_own_clock && slot.claim_regular_tick(since_last, tuning.interval) {
+                (1, None)
+            } else {
+                let cpu = clock::thread_cpu_nanos();
+                (slot.claim_tick(cpu, tuning.interval), Some(cpu))
+            };
+        // SAFETY: handed on from the caller.
+        let taken = unsafe { self.take_tick(at, weight) };
+        if is_own_clock {
+            self.keep_application_going(tuning, slot, taken, cpu_started);
+        }
+    }
+
+    /// Takes the sample of a tick that has claimed its weight, and counts what becomes of it. Returns the nanoseconds since
+    /// the tick began.
+    #[inline]
+    unsafe fn take_tick(&self, at: &Moment<'_>, weight: u64) -> u64 {
+        if weight == 0 {
             self.counters.count(Counter::Tick);
             self.counters.count(Counter::DropTooEarly);
-            clock::monotonic_nanos().saturating_sub(now)
-        } else if let Some(mut stripe) = stripes::take(self.stripes, slot.tid()) {
-            let at = Moment {
-                tuning,
-                key,
-                slot,
-                ucontext,
-                nanos: now,
-            };
-            // SAFETY: handed on from the caller.
-            let stored = unsafe { self.take_sample(&at, weight, &mut stripe) };
-            if !stored {
-                slot.give_back(weight, interval);
-            }
-            let taken = clock::monotonic_nanos().saturating_sub(now);
-            stripe.add(Counter::Tick, 1);
-            stripe.add(Counter::HandlerNanos, taken);
-            taken
-        } else {
+            return clock::monotonic_nanos().saturating_sub(at.nanos);
+        }
+        let Some(mut stripe) = stripes::take(self.stripes, at.slot.tid()) else {
             self.counters.count(Counter::Tick);
             self.counters.count(Counter::DropStripesBusy);
-            slot.give_back(weight, interval);
-            clock::monotonic_nanos().saturating_sub(now)
+            at.slot.give_back(weight, at.tuning.interval);
+            return clock::monotonic_nanos().saturating_sub(at.nanos);
         };
-        self.keep_application_going(tuning, slot, taken, cpu_started);
+        // SAFETY: handed on from the caller.
+        let stored = unsafe { self.take_sample(at, weight, &mut stripe) };
+        if !stored {
+            at.slot.give_back(weight, at.tuning.interval);
+        }
+        let taken = clock::monotonic_nanos().saturating_sub(at.nanos);
+        stripe.add(Counter::Tick, 1);
+        stripe.add(Counter::HandlerNanos, taken);
+        taken
     }
 
     /// False when the sample could not be stored, which has been counted.
@@ -365,18 +409,25 @@ impl Sampler {
         true
     }
 
-    /// Emits the rest of a thread's CPU time, outside signals. False when it could not be stored.
-    pub fn emit_thread_end(&self, key: ThreadKey, tid: u32, weight: u32, span_nanos: u64) -> bool {
-        let Some(stripe) = stripes::take(self.stripes, tid) else {
+    /// Emits what no tick stood for of a thread, outside signals. False when it could not be stored.
+    pub fn emit_rest(
+        &self,
+        kind: RecordKind,
+        key: ThreadKey,
+        slot: &ThreadSlot,
+        weight: u64,
+    ) -> bool {
+        let Some(stripe) = stripes::take(self.stripes, slot.tid()) else {
             return false;
         };
+        let nanos = clock::monotonic_nanos();
         let head = RecordHead {
-            kind: RecordKind::ThreadEnd,
-            nanos: clock::monotonic_nanos(),
+            kind,
+            nanos,
             thread: key,
-            weight,
+            weight: weight.min(u64::from(u32::MAX)) as u32,
             program_counter: 0,
-            span_nanos,
+            span_nanos: nanos.saturating_sub(slot.last_tick_nanos()),
             truncated: false,
             outside: false,
             failure: Failure::NoJavaFrame,
@@ -411,37 +462,6 @@ impl Sampler {
             self.wake_recorder();
         }
         stored
-    }
-
-    /// The event's clock runs on while the handler works, so a handler that nears the period
-    /// would starve its thread. A thread whose ticks cost more than half of its period gets a
-    /// longer one at once, and the old one back when its ticks are cheap again.
-    #[inline]
-    fn keep_application_going(
-        &self,
-        tuning: &Tuning,
-        slot: &ThreadSlot,
-        taken: u64,
-        cpu_started: Option<u64>,
-    ) {
-        let period = slot.period_nanos();
-        let base = tuning.base_period_nanos;
-        let mut shortest = shortest_period_nanos(taken);
-        if shortest > period {
-            // The thread may have been descheduled in here: only its CPU time counts. Where this tick has not looked at it,
-            // the next one decides.
-            let Some(cpu_started) = cpu_started else {
-                slot.look_at_clock_next();
-                return;
-            };
-            shortest = shortest_period_nanos(clock::thread_cpu_nanos().wrapping_sub(cpu_started));
-        }
-        if shortest > period {
-            self.counters.count(Counter::PeriodLengthened);
-            set_period(slot, shortest.saturating_mul(2));
-        } else if period > base && shortest < period / 4 {
-            set_period(slot, base.max(shortest.saturating_mul(2)));
-        }
     }
 
     /// Asks the recorder to drain now; one system call per request that it has not seen yet.
@@ -498,35 +518,4 @@ fn enable_again(slot: &ThreadSlot) {
         // SAFETY: the request takes no argument; the descriptor is the thread's own event.
         unsafe { libc::ioctl(fd, PERF_EVENT_IOC_ENABLE as _, 0) };
     }
-}
-
-fn set_period(slot: &ThreadSlot, nanos: u64) {
-    match slot.source() {
-        TickSource::Perf(fd) => {
-            // SAFETY: the request reads one u64; the descriptor is the thread's own event.
-            unsafe { libc::ioctl(fd, PERF_EVENT_IOC_PERIOD as _, &raw const nanos) };
-        }
-        TickSource::Timer(id) => {
-            let time = libc::timespec {
-                tv_sec: (nanos / 1_000_000_000) as libc::time_t,
-                tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
-            };
-            let period = libc::itimerspec {
-                it_interval: time,
-                it_value: time,
-            };
-            // SAFETY: the kernel reads `period`; the timer is the thread's own, timer_settime(2).
-            unsafe {
-                libc::syscall(
-                    libc::SYS_timer_settime,
-                    id,
-                    0,
-                    &raw const period,
-                    ptr::null_mut::<c_void>(),
-                );
-            }
-        }
-        TickSource::None => return,
-    }
-    slot.set_period_nanos(nanos);
 }

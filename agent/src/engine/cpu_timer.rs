@@ -11,23 +11,35 @@
 use std::io;
 use std::mem;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jprof_signal_safe::clock::thread_clock_id;
 use jprof_signal_safe::threads::{ThreadKey, ThreadTable, TickSource};
 
 use super::signal::TICK_SIGNAL;
+use crate::host::procfs::{Resource, resource_limit};
+use crate::limits;
+
+/// Timers that are there in this process.
+static OPEN: AtomicU64 = AtomicU64::new(0);
 
 /// Makes CPU timers of one period.
 #[derive(Debug)]
 pub struct CpuTimers {
     period_nanos: u64,
+    /// How many there may be: each takes one of the user's pending signals.
+    allowed: u64,
 }
 
 impl CpuTimers {
     /// Timers of this period.
     #[must_use]
-    pub const fn new(period_nanos: u64) -> Self {
-        Self { period_nanos }
+    pub fn new(period_nanos: u64) -> Self {
+        let pending = resource_limit(Resource::PendingSignals);
+        Self {
+            period_nanos,
+            allowed: pending.map_or(u64::MAX, |limit| limit.soft / limits::PENDING_SIGNAL_SHARE),
+        }
     }
 
     /// Makes and deletes a timer on the calling thread.
@@ -37,13 +49,13 @@ impl CpuTimers {
     pub fn try_out(&self) -> io::Result<()> {
         // SAFETY: gettid cannot fail.
         let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
-        create(tid, 0).map(Self::close)
+        self.create(tid, 0).map(Self::close)
     }
 
     pub(super) fn open(&self, table: &ThreadTable, key: ThreadKey, tid: u32) -> io::Result<()> {
-        let id = create(tid, ThreadTable::timer_value(key))?;
+        let id = self.create(tid, ThreadTable::timer_value(key))?;
         if let Some(slot) = table.get(key) {
-            slot.set_period_nanos(self.period_nanos);
+            slot.set_period(self.period_nanos);
         }
         if !table.set_source(key, TickSource::Timer(id)) {
             Self::close(id);
@@ -76,6 +88,19 @@ impl CpuTimers {
     pub(super) fn close(id: i32) {
         // SAFETY: timer_delete(2) on an own timer.
         unsafe { libc::syscall(libc::SYS_timer_delete, id) };
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn create(&self, tid: u32, value: usize) -> io::Result<i32> {
+        let refused = |error| {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+            error
+        };
+        if OPEN.fetch_add(1, Ordering::Relaxed) >= self.allowed {
+            // What the kernel says when none is left at all.
+            return Err(refused(io::Error::from_raw_os_error(libc::EAGAIN)));
+        }
+        create(tid, value).map_err(refused)
     }
 }
 

@@ -31,7 +31,7 @@ const ACTIONS: [(&str, Action, &str); 11] = [
     (
         "list",
         Action::Nothing,
-        "the events are cpu, ctimer and the names of perf events",
+        "the events are cpu, ctimer, itimer and the names of perf events",
     ),
     ("version", Action::Nothing, "use jprof --version"),
     ("collect", Action::Nothing, "use start"),
@@ -66,12 +66,12 @@ fn meaning(name: &str) -> Option<Meaning> {
     Some(match name {
         "jstackdepth" => Meaning::Is(&keys::STACKDEPTH),
         "loop" => Meaning::Is(&keys::PERIOD),
-        "cpu" | "ctimer" => Meaning::Is(&keys::EVENT),
+        "cpu" | "ctimer" | "itimer" => Meaning::Is(&keys::EVENT),
         "jfr" | "quiet" | "threads" | "samples" | "total" | "simple" | "norm" | "sig" | "ann"
         | "lib" | "dot" | "title" | "minwidth" | "reverse" | "inverted" => Meaning::Nothing,
         "alloc" => Meaning::Is(&keys::ALLOC),
-        "live" | "wall" | "lock" | "itimer" | "nativemem" | "nativelock" | "nofree" | "proc"
-        | "trace" | "all" => Meaning::Engine,
+        "live" | "wall" | "lock" | "nativemem" | "nativelock" | "nofree" | "proc" | "trace"
+        | "all" => Meaning::Engine,
         "collapsed" | "folded" | "flamegraph" | "tree" | "traces" | "flat" | "otlp" | "text"
         | "svg" | "summary" => Meaning::Format,
         "alluser" | "begin" | "chunksize" | "chunktime" | "clock" | "cstack" | "end"

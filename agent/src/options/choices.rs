@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::complaint::one_line;
+use super::complaint::{Severity, one_line};
 use super::keys::{self, Key};
 use super::parser::Parser;
+use super::perf_event::PerfEvent;
 use super::read;
 use super::sources::{Candidate, Origin, fall_backs, set};
 use super::tags::{self, Tags};
@@ -108,8 +109,12 @@ impl Parser<'_> {
 
     /// The interval: of CPU time, or for a perf event by name of events.
     pub(super) fn interval(&mut self, event: &Event) -> (Option<Duration>, Option<u64>) {
-        if matches!(event, Event::Perf(_)) && !event.is_clock() {
-            return (None, self.value(&keys::INTERVAL, read::event_period));
+        if let Event::Perf(name) = event
+            && !event.is_clock()
+        {
+            let given = self.value(&keys::INTERVAL, read::event_period);
+            let default = || PerfEvent::named(name).map(|event| event.default_period);
+            return (None, given.or_else(default));
         }
         let interval = self.value(&keys::INTERVAL, |text| {
             read::duration(text, read::SHORT_UNITS, INTERVAL.0, INTERVAL.1)
@@ -187,13 +192,22 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn dialect(&mut self, jdk_by_default: bool) -> Dialect {
+    /// DataKit takes the samples of its dialect for CPU time, so events that count something else have the other's names.
+    pub(super) fn dialect(&mut self, jdk_by_default: bool, event: &Event) -> Dialect {
+        let counts = matches!(event, Event::Perf(_)) && !event.is_clock();
         let dialect = self.value(&keys::DIALECT, |text| match text {
             "datakit" => Ok(Dialect::DataKit),
             "jdk" => Ok(Dialect::Jdk),
             _ => Err("is no dialect".to_owned()),
         });
-        dialect.unwrap_or(if jdk_by_default {
+        if counts && dialect == Some(Dialect::DataKit) {
+            let message = format!(
+                "is for samples of CPU time; those of {event} are written with dialect=jdk"
+            );
+            self.complain(Severity::Note, keys::DIALECT.name, Some("datakit"), message);
+            return Dialect::Jdk;
+        }
+        dialect.unwrap_or(if jdk_by_default || counts {
             Dialect::Jdk
         } else {
             Dialect::DataKit

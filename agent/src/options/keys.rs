@@ -104,14 +104,14 @@ pub(super) static EVENT: Key = Key {
     ..plain(
         "event",
         "JPROF_EVENT",
-        "cpu, ctimer, none or the name of a perf event such as page-faults",
+        "cpu, ctimer, itimer, none or the name of a perf event such as page-faults",
     )
 };
 pub(super) static INTERVAL: Key = plain(
     "interval",
     "JPROF_INTERVAL",
     "a length of time from 10us to 10s: a whole number with ns, us, ms or s, nanoseconds without; \
-     for a perf event, how many events lie between two samples",
+     for what is counted instead of time, how many events lie between two samples",
 );
 pub(super) static ALLOC: Key = plain(
     "alloc",

@@ -11,6 +11,7 @@ mod file_pattern;
 mod grammar;
 mod keys;
 mod parser;
+mod perf_event;
 mod read;
 mod secrets;
 mod service_name;
@@ -24,10 +25,13 @@ mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jprof_signal_safe::tick::Unit;
+
 pub use complaint::{Complaint, Severity};
 pub use file_pattern::{BadPattern, FilePattern, LocalTime, PatternValues};
 pub use keys::{KEYS, Key, LATER};
 pub use parser::{Parsed, is_async_profilers, parse};
+pub use perf_event::{Counted, PerfEvent};
 pub use secrets::{is_secret_name, mask_arguments, mask_text, mask_value};
 pub use service_name::default_service_name;
 pub use settings::Setting;
@@ -62,10 +66,10 @@ pub struct Options {
     pub file: Option<FilePattern>,
     /// What makes CPU samples.
     pub event: Event,
-    /// CPU time between two samples of a thread, 10 us to 10 s; of no effect on perf events by name.
+    /// CPU time between two samples of a thread, 10 us to 10 s; of no effect on perf events that count something else.
     pub interval: Duration,
-    /// How many events lie between two samples of a perf event by name, at least 1; without a number, the event's own
-    /// default.
+    /// How many events lie between two samples of a perf event that counts something other than time, at least 1; `None`
+    /// for time.
     pub event_period: Option<u64>,
     /// Which allocated objects are sampled.
     pub alloc: Alloc,
@@ -91,6 +95,20 @@ pub struct Options {
     pub log_level: log::LevelFilter,
     /// Whether a wrong option stops the start.
     pub strict: bool,
+}
+
+impl Options {
+    /// What lies between two samples, and what it is a number of.
+    #[must_use]
+    pub fn interval_in_units(&self) -> (Unit, u64) {
+        match self.event_period {
+            Some(events) => (Unit::Events, events.max(1)),
+            None => {
+                let nanos = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX);
+                (Unit::CpuNanos, nanos.max(1))
+            }
+        }
+    }
 }
 
 impl Default for Options {

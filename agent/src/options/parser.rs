@@ -254,7 +254,8 @@ impl Parser<'_> {
                 "profiles go nowhere: there is no upload and no file; give url or file",
             );
         }
-        let dialect = self.dialect(as_async_profiler || (url == Url::None && file.is_some()));
+        let jdk_by_default = as_async_profiler || (url == Url::None && file.is_some());
+        let dialect = self.dialect(jdk_by_default, &event);
         Options {
             action,
             service: self.text_or_tag(&keys::SERVICE, &mut tags),

@@ -210,15 +210,7 @@ pub(super) struct Events {
 }
 
 /// Words of engines that are not in this version, own and async-profiler's.
-const OTHER_ENGINES: [&str; 7] = [
-    "live",
-    "wall",
-    "lock",
-    "itimer",
-    "nativemem",
-    "nativelock",
-    "all",
-];
+const OTHER_ENGINES: [&str; 6] = ["live", "wall", "lock", "nativemem", "nativelock", "all"];
 
 /// Longest name of an event; the kernel's own longest are a third of it.
 const LONGEST_EVENT_NAME: usize = 200;
@@ -243,6 +235,7 @@ pub(super) fn events(text: &str) -> Result<Events, String> {
             "none" => Event::None,
             "cpu" => Event::Cpu,
             "ctimer" => Event::CpuTimer,
+            "itimer" => Event::ProcessTimer,
             _ if name.len() > LONGEST_EVENT_NAME => {
                 return Err("is too long for an event".to_owned());
             }
@@ -453,6 +446,7 @@ mod tests {
         assert_eq!(events("cpu"), Ok(cpu(Event::Cpu)));
         assert_eq!(events("none"), Ok(cpu(Event::None)));
         assert_eq!(events("ctimer"), Ok(cpu(Event::CpuTimer)));
+        assert_eq!(events("itimer"), Ok(cpu(Event::ProcessTimer)));
         assert_eq!(
             events("L1-dcache-load-misses"),
             Ok(cpu(Event::Perf("L1-dcache-load-misses".into())))

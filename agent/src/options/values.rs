@@ -48,6 +48,8 @@ pub enum Event {
     Cpu,
     /// CPU time, by per-thread CPU timers and nothing else.
     CpuTimer,
+    /// CPU time, by the process's one timer and nothing else.
+    ProcessTimer,
     /// The perf event of this name and nothing else. Only its shape has been checked.
     Perf(String),
 }
@@ -57,7 +59,7 @@ impl Event {
     #[must_use]
     pub fn is_clock(&self) -> bool {
         match self {
-            Event::Cpu | Event::CpuTimer => true,
+            Event::Cpu | Event::CpuTimer | Event::ProcessTimer => true,
             Event::None => false,
             Event::Perf(name) => matches!(name.as_str(), "cpu-clock" | "task-clock"),
         }
@@ -70,6 +72,7 @@ impl fmt::Display for Event {
             Event::None => "none",
             Event::Cpu => "cpu",
             Event::CpuTimer => "ctimer",
+            Event::ProcessTimer => "itimer",
             Event::Perf(name) => name,
         })
     }

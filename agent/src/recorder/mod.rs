@@ -37,7 +37,7 @@ use chunk::{OpenChunk, SampleFacts, mode_of};
 use clock::ChunkClock;
 use naming::Naming;
 pub use output::{Output, OutputError};
-pub use preamble::{Preamble, Settings, VERSION};
+pub use preamble::{Interval, Preamble, Settings, VERSION};
 use rings::RingReader;
 use roster::Roster;
 
@@ -139,6 +139,7 @@ struct Run {
     next_scan: u64,
     /// Until then names are read in haste: classes are being unloaded.
     hurry_until: u64,
+    told_of_refusal: bool,
 }
 
 impl Recorder {
@@ -153,7 +154,7 @@ impl Recorder {
         start_nanos: u64,
         order: &dyn Fn() -> Order,
     ) {
-        let interval = self.sampler.interval_nanos();
+        let interval = self.sampler.interval();
         let account = CpuAccount::new(self.start_cpu_nanos, interval);
         let clock = ChunkClock::start(clock::origin(start_nanos), start_nanos);
         let mut run = Run {
@@ -174,6 +175,7 @@ impl Recorder {
             chunks_failed: 0,
             next_scan: start_nanos + nanos(limits::SCAN_EVERY),
             hurry_until: 0,
+            told_of_refusal: false,
             recorder: self,
         };
         run.meet_existing_threads();
@@ -200,6 +202,7 @@ impl Recorder {
             if now >= run.next_scan {
                 run.recorder.registry.scan();
                 run.keep_handlers();
+                run.tell_of_threads_without_ticks();
                 run.next_scan = now + nanos(limits::SCAN_EVERY);
             }
             let drain_every = if now < run.hurry_until {
@@ -292,10 +295,12 @@ impl Run {
 
     fn write_record(&mut self, record: &RecordView<'_>) {
         let head = record.head;
-        if head.kind == RecordKind::Allocation {
-            self.meet_allocation(record);
-            return;
-        }
+        let rest = match head.kind {
+            RecordKind::Allocation => return self.meet_allocation(record),
+            RecordKind::Cpu => None,
+            RecordKind::ThreadEnd => Some(frame_names::THREAD_END),
+            RecordKind::Unsampled => Some(frame_names::UNSAMPLED),
+        };
         let weight = u64::from(head.weight);
         self.account.claim(weight);
         let key = head.thread;
@@ -309,8 +314,8 @@ impl Run {
             .then(|| library_name(&mut self.libraries, head.program_counter));
         let mut mode = mode_of(record, library);
         let reason = head.failure.label();
-        let stack = if head.kind == RecordKind::ThreadEnd {
-            chunk.label_stack(frame_names::THREAD_END)
+        let stack = if let Some(label) = rest {
+            chunk.label_stack(label)
         } else if has_frames {
             self.naming.meet_record(head.nanos, monotonic_nanos);
             chunk.java_stack(record, library, &mut self.naming)
@@ -397,6 +402,20 @@ impl Run {
             log::warn!(
                 "another handler of SIGPROF was installed, by another profiler perhaps; jprof's is before it again, and passes on what is not its own"
             );
+        }
+    }
+
+    /// Once in a recording: the counter and `[unsampled]` tell the rest.
+    fn tell_of_threads_without_ticks(&mut self) {
+        if engine::ProcessTimer::was_taken() {
+            log::warn!(
+                "the process's profiling timer (ITIMER_PROF) was set by somebody else; no more samples are taken by it"
+            );
+        }
+        if let Some(error) = self.recorder.registry.take_refusal()
+            && !std::mem::replace(&mut self.told_of_refusal, true)
+        {
+            log::warn!("{}", engine::explain_shortage(&error));
         }
     }
 

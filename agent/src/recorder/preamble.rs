@@ -1,5 +1,7 @@
 //! What every chunk says of the JVM, the machine and the profiler.
 
+use std::fmt;
+
 use jfr_writer::{
     ActiveRecording, ActiveSetting, CpuInformation, CpuLoad, InitialSystemProperty, JvmInformation,
     NativeLibrary, OsInformation, ProfilerConfig, WriteError,
@@ -10,11 +12,44 @@ use crate::host::{self, CpuInfo};
 use crate::hotspot::JvmInfo;
 use crate::options::{mask_text, mask_value};
 
+/// What lies between two samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interval {
+    /// CPU time.
+    CpuNanos(u64),
+    /// So many events of that name.
+    Events {
+        /// How many.
+        number: u64,
+        /// As the option `event` names them.
+        name: String,
+    },
+}
+
+impl Interval {
+    /// CPU time only: 0 for other events.
+    const fn cpu_nanos(&self) -> u64 {
+        match self {
+            Self::CpuNanos(nanos) => *nanos,
+            Self::Events { .. } => 0,
+        }
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CpuNanos(nanos) => write!(out, "{nanos} ns"),
+            Self::Events { number, name } => write!(out, "{number} {name}"),
+        }
+    }
+}
+
 /// How the profiler is set up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// CPU time between samples.
-    pub cpu_interval_nanos: u64,
+    /// What lies between samples.
+    pub interval: Interval,
     /// The CPU engine's name; empty without one.
     pub cpu_engine: &'static str,
     /// The event that CPU samples are called.
@@ -88,12 +123,14 @@ impl Preamble {
         })?;
         chunk.write(&ProfilerConfig {
             ticks,
-            cpu_interval_nanos: settings.cpu_interval_nanos,
+            cpu_interval_nanos: settings.interval.cpu_nanos(),
             wall_interval_nanos: 0,
             alloc_interval_bytes: 0,
             memleak_interval_bytes: 0,
             memleak_capacity: 0,
-            mode_mask: u32::from(!settings.cpu_engine.is_empty()),
+            mode_mask: u32::from(
+                !settings.cpu_engine.is_empty() && settings.interval.cpu_nanos() > 0,
+            ),
             version: VERSION,
             cpu_engine: settings.cpu_engine,
         })?;
@@ -137,7 +174,7 @@ impl Preamble {
     fn write_settings(&self, chunk: &mut OpenChunk, ticks: u64) -> Result<(), WriteError> {
         let event = self.settings.sample_event;
         let enabled = (!self.settings.cpu_engine.is_empty()).to_string();
-        let interval = format!("{} ns", self.settings.cpu_interval_nanos);
+        let interval = self.settings.interval.to_string();
         for (name, value) in [
             ("enabled", enabled.as_str()),
             ("period", interval.as_str()),

@@ -14,9 +14,13 @@ use crate::limits;
 use crate::threads::Registry;
 
 impl Run {
-    /// Makes the samples add up to the process's CPU time: see `account`.
+    /// Makes the samples add up to the process's CPU time: see `account`. Samples of events add up to these by themselves, and
+    /// say nothing of CPU time.
     pub(super) fn settle_cpu_time(&mut self, boundary: u64, last: bool) {
-        let interval = self.recorder.sampler.interval_nanos();
+        if !self.recorder.sampler.samples_cpu_time() {
+            return;
+        }
+        let interval = self.recorder.sampler.interval();
         let ticks = self.clock.ticks(boundary.saturating_sub(1));
         let mut unclaimed = 0_i64;
         for (key, tid, own) in self.recorder.registry.threads() {
@@ -31,7 +35,7 @@ impl Run {
             } else if last {
                 Some(frame_names::THREAD_END)
             } else if slot.source() == TickSource::None
-                || slot.unclaimed_nanos(cpu) > unsampled_after_nanos(interval, slot.period_nanos())
+                || slot.unclaimed_nanos(cpu) > unsampled_after_nanos(interval, slot.period())
             {
                 Some(frame_names::UNSAMPLED)
             } else {

@@ -10,7 +10,7 @@ use std::io;
 use std::mem;
 use std::ptr;
 use std::slice;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use jprof_signal_safe::ring::Ring;
 use jprof_signal_safe::stripes::Stripe;
@@ -21,11 +21,12 @@ use crate::limits;
 
 /// The table of threads.
 pub(super) fn thread_table() -> io::Result<ThreadTable> {
-    // SAFETY: all zero is a free slot, and an unused descriptor.
+    // SAFETY: all zero is a free slot, an unused descriptor, and no thread's id.
     unsafe {
         Ok(ThreadTable::new(
             map::<ThreadSlot>(limits::MAX_THREADS)?,
             map::<AtomicU32>(limits::MAX_PERF_FD)?,
+            map::<AtomicU64>(limits::TID_PLACES)?,
         ))
     }
 }

@@ -91,14 +91,13 @@ impl Session {
             &COUNTERS,
         );
         log::info!("stacks are taken by walker={}", walking.name);
-        let interval_nanos = u64::try_from(options.interval.as_nanos())
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let (unit, interval) = options.interval_in_units();
         // A late signal of the recording before may still read its own.
         let tuning: &'static Tuning = Box::leak(Box::new(Tuning {
             walker: walking.walker,
-            interval_nanos,
-            base_period_nanos: engine::base_period_nanos(interval_nanos),
+            unit,
+            interval,
+            base_period: engine::base_period(unit, interval),
             depth: options.stack_depth as usize + 1,
         }));
         let process = Process::with(tuning, java)?;
@@ -106,7 +105,7 @@ impl Session {
         registry.clear();
         // SAFETY: the only other recorder that there was is over.
         unsafe { recorder::discard_leftovers(sampler) };
-        let choice = engine::choose(&options.event, tuning.base_period_nanos);
+        let choice = engine::choose(&options.event, tuning.base_period);
         let engine_name = choice.engine.as_ref().map_or("", engine::Engine::name);
         let level = if choice.second_best {
             log::Level::Warn

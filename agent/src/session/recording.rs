@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossbeam::channel::{self, Receiver, Sender};
 use jni_sys::JavaVM;
 use jprof_signal_safe::clock::monotonic_nanos;
-use jprof_signal_safe::tick::Sampler;
+use jprof_signal_safe::tick::{Sampler, Unit};
 
 use super::understanding::HotSpot;
 use crate::engine;
@@ -21,7 +21,9 @@ use crate::hotspot::JvmInfo;
 use crate::java::{self, JavaThreads};
 use crate::limits;
 use crate::options::{Dialect, Parsed, Url};
-use crate::recorder::{Allocations, CountedBefore, Order, Output, Preamble, Recorder, Settings};
+use crate::recorder::{
+    Allocations, CountedBefore, Interval, Order, Output, Preamble, Recorder, Settings,
+};
 use crate::threads::{Registry, current_tid};
 
 /// The thread of a recorder.
@@ -52,7 +54,13 @@ pub(super) fn settings(parsed: &Parsed, cpu_engine: &'static str) -> Settings {
         (Url::None, None) => String::new(),
     };
     Settings {
-        cpu_interval_nanos: u64::try_from(options.interval.as_nanos()).unwrap_or(u64::MAX),
+        interval: match options.interval_in_units() {
+            (Unit::CpuNanos, nanos) => Interval::CpuNanos(nanos),
+            (Unit::Events, number) => Interval::Events {
+                number,
+                name: options.event.to_string(),
+            },
+        },
         cpu_engine,
         sample_event: match options.dialect {
             Dialect::DataKit => "datadog.ExecutionSample",

@@ -12,12 +12,13 @@ mod tests;
 pub use creation::{CreationHook, ThreadObserver, current_name, current_tid, watch_current};
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::queue::ArrayQueue;
 use jprof_signal_safe::clock;
-use jprof_signal_safe::threads::ThreadKey;
+use jprof_signal_safe::record::RecordKind;
+use jprof_signal_safe::threads::{ThreadKey, TickSource};
 use jprof_signal_safe::tick::Sampler;
 use once_cell::sync::OnceCell;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -133,6 +134,8 @@ pub struct Registry {
     events: ArrayQueue<ThreadEvent>,
     /// Reads what a thread has allocated, from its `JNIEnv*`.
     allocation_counter: OnceCell<AllocationCounter>,
+    /// The error number of the last thread that got no ticks, for the log; 0 for none.
+    refusal: AtomicI32,
     /// What went wrong.
     pub counters: RegistryCounters,
 }
@@ -146,6 +149,7 @@ impl Registry {
             inner: Mutex::default(),
             events: ArrayQueue::new(limits::THREAD_EVENTS),
             allocation_counter: OnceCell::new(),
+            refusal: AtomicI32::new(0),
             counters: RegistryCounters::default(),
         }
     }
@@ -212,10 +216,12 @@ impl Registry {
     /// Whether the slot is the calling thread's: as far as its thread pointer tells, and its CPU
     /// time, of which samples claim an interval or two too much at most.
     fn is_current(&self, key: ThreadKey) -> bool {
-        let too_much = 2 * self.sampler.interval_nanos();
+        let fits = |claimed: u64| {
+            let too_much = 2 * self.sampler.interval();
+            claimed <= clock::thread_cpu_nanos().saturating_add(too_much)
+        };
         self.sampler.threads.get(key).is_some_and(|slot| {
-            let used = clock::thread_cpu_nanos();
-            slot.is_current() && slot.claimed_nanos() <= used.saturating_add(too_much)
+            slot.is_current() && (!self.sampler.samples_cpu_time() || fits(slot.claimed()))
         })
     }
 
@@ -235,12 +241,23 @@ impl Registry {
 
     fn open(&self, engine: Option<&Engine>, key: ThreadKey, tid: u32) {
         if let Some(engine) = engine
-            && engine.open(&self.sampler.threads, key, tid).is_err()
+            && let Err(error) = engine.open(&self.sampler.threads, key, tid)
         {
             self.counters
                 .threads_without_ticks
                 .fetch_add(1, Ordering::Relaxed);
+            // A thread that has ended misses nothing.
+            if let Some(number) = error.raw_os_error().filter(|&number| number != libc::ESRCH) {
+                self.refusal.store(number, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Why threads that began since the last call got no ticks; `None` when all of them did.
+    #[must_use]
+    pub fn take_refusal(&self) -> Option<io::Error> {
+        let number = self.refusal.swap(0, Ordering::Relaxed);
+        (number != 0).then(|| io::Error::from_raw_os_error(number))
     }
 
     /// Makes a thread of the agent known: it does not tick, its time is shown as `[jprof]`.
@@ -259,6 +276,12 @@ impl Registry {
     }
 
     fn occupy(&self, inner: &mut Inner, tid: u32, claimed_nanos: u64) -> Option<ThreadKey> {
+        // An event begins to count when it is opened.
+        let claimed = if self.sampler.samples_cpu_time() {
+            claimed_nanos
+        } else {
+            0
+        };
         let index = inner.free.pop().or_else(|| {
             let next = inner.next;
             ((next as usize) < self.sampler.threads.capacity()).then(|| {
@@ -266,7 +289,7 @@ impl Registry {
                 next
             })
         });
-        let key = index.and_then(|index| self.sampler.threads.occupy(index, tid, claimed_nanos));
+        let key = index.and_then(|index| self.sampler.threads.occupy(index, tid, claimed));
         match key {
             Some(key) => {
                 inner.by_tid.insert(tid, key);
@@ -396,24 +419,31 @@ impl Registry {
             .collect()
     }
 
-    /// The calling thread ends: stops its ticks, emits the rest of its CPU time, gives all back.
+    /// The calling thread ends: stops its ticks, emits the rest of what it did, gives all back.
     pub fn retire_current(&self, tid: u32) {
-        let Some(key) = self.inner().by_tid.get(&tid).copied() else {
-            return;
-        };
-        let Some(slot) = self.sampler.threads.get(key) else {
-            return;
+        let (key, kind) = {
+            let inner = self.inner();
+            let Some(&key) = inner.by_tid.get(&tid) else {
+                return;
+            };
+            let had_ticks = !inner.open
+                || inner.own.contains(&key)
+                || self
+                    .sampler
+                    .threads
+                    .get(key)
+                    .is_some_and(|slot| slot.source() != TickSource::None);
+            let kind = if had_ticks {
+                RecordKind::ThreadEnd
+            } else {
+                RecordKind::Unsampled
+            };
+            (key, kind)
         };
         self.close(key);
-        let weight =
-            slot.claim_whole_intervals(clock::thread_cpu_nanos(), self.sampler.interval_nanos());
-        // Also while sampling ends: the recorder reads once more then, and would not find the thread any more.
-        if weight > 0 {
-            let now = clock::monotonic_nanos();
-            let span = now.saturating_sub(slot.last_tick_nanos());
-            let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-            // Not stored: the time is claimed at the chunk's end as that of ended threads.
-            let _ = self.sampler.emit_thread_end(key, tid, weight, span);
+        if self.sampler.samples_cpu_time() {
+            // Also while sampling ends: the recorder reads once more then, and would not find the thread any more.
+            self.emit_rest(kind, key, clock::thread_cpu_nanos());
         }
         self.forget(key, tid, current_name());
     }
@@ -427,8 +457,25 @@ impl Registry {
         self.forget(key, tid, None);
     }
 
+    /// Ends a thread's ticks. An event that is no clock is asked for its last count.
     fn close(&self, key: ThreadKey) {
-        Engine::close(self.sampler.threads.take_source(key));
+        let source = self.sampler.threads.take_source(key);
+        if !self.sampler.samples_cpu_time()
+            && let Some(count) = Engine::count(source)
+        {
+            self.emit_rest(RecordKind::ThreadEnd, key, count);
+        }
+        Engine::close(source);
+    }
+
+    /// Emits what the thread did and no sample stands for, given its clock or its count of events.
+    fn emit_rest(&self, kind: RecordKind, key: ThreadKey, now: u64) {
+        let Some(slot) = self.sampler.threads.get(key) else {
+            return;
+        };
+        let weight = slot.claim_whole_intervals(now, self.sampler.interval());
+        // Not stored: CPU time is claimed at the chunk's end as that of ended threads.
+        let _ = weight == 0 || self.sampler.emit_rest(kind, key, slot, weight);
     }
 
     fn forget(&self, key: ThreadKey, tid: u32, native_name: Option<String>) {

@@ -11,7 +11,7 @@ use std::thread;
 
 use jprof_signal_safe::counters::Counters;
 use jprof_signal_safe::threads::{ThreadSlot, ThreadTable};
-use jprof_signal_safe::tick::Tuning;
+use jprof_signal_safe::tick::{Tuning, Unit};
 use jprof_signal_safe::walker::{Failure, Outcome, Room, Walker};
 
 use super::*;
@@ -35,13 +35,14 @@ fn zeroed<T>(count: usize) -> &'static [T] {
 fn registry() -> &'static Registry {
     let tuning = Box::leak(Box::new(Tuning {
         walker: &NoWalker,
-        interval_nanos: 1_000_000,
-        base_period_nanos: 1_000_000,
+        unit: Unit::CpuNanos,
+        interval: 1_000_000,
+        base_period: 1_000_000,
         depth: 0,
     }));
     let sampler = Box::leak(Box::new(Sampler::new(
         Box::leak(Box::new(Counters::new())),
-        ThreadTable::new(zeroed(4_096), zeroed(16)),
+        ThreadTable::new(zeroed(4_096), zeroed(16), &[]),
         &[],
         tuning,
     )));
@@ -139,7 +140,7 @@ fn a_thread_that_took_leave_is_not_taken_for_a_new_one() {
         // Called by a destructor of another library, it is known again, but its past is not.
         let key = registry.register_current(tid).expect("room");
         let slot = registry.sampler.threads.get(key).expect("alive");
-        assert!(slot.claimed_nanos() > 0);
+        assert!(slot.claimed() > 0);
     })
     .join()
     .expect("no panic");

@@ -2,12 +2,18 @@ use super::*;
 use std::boxed::Box;
 use std::vec::Vec;
 
+fn slot() -> ThreadSlot {
+    ThreadSlot::default()
+}
+
 fn table() -> ThreadTable {
-    let slots: Vec<ThreadSlot> = (0..4).map(|_| ThreadSlot::free()).collect();
+    let slots: Vec<ThreadSlot> = (0..4).map(|_| ThreadSlot::default()).collect();
     let fds: Vec<AtomicU32> = (0..16).map(|_| AtomicU32::new(0)).collect();
+    let tids: Vec<AtomicU64> = (0..16).map(|_| AtomicU64::new(0)).collect();
     ThreadTable::new(
         Box::leak(slots.into_boxed_slice()),
         Box::leak(fds.into_boxed_slice()),
+        Box::leak(tids.into_boxed_slice()),
     )
 }
 
@@ -73,6 +79,52 @@ fn a_timer_value_finds_its_thread_and_nobody_elses() {
 }
 
 #[test]
+fn the_processs_timer_finds_the_thread_that_runs() {
+    let table = table();
+    let tid = gettid();
+    assert!(matches!(table.by_current_tid(), Found::Stale));
+    let key = table.occupy(0, tid, 0).expect("free");
+    assert!(matches!(table.by_current_tid(), Found::Stale));
+    assert!(table.set_source(key, TickSource::Process));
+    assert!(matches!(table.by_current_tid(), Found::Thread(found, _) if found == key));
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| matches!(table.by_current_tid(), Found::Stale));
+        assert!(other.join().expect("no panic"));
+    });
+    assert_eq!(table.take_source(key), TickSource::Process);
+    assert!(matches!(table.by_current_tid(), Found::Stale));
+}
+
+#[test]
+fn ids_with_the_same_remainder_find_their_own_threads_until_there_are_too_many() {
+    let slots: Vec<ThreadSlot> = (0..10).map(|_| slot()).collect();
+    let tids: Vec<AtomicU64> = (0..16).map(|_| AtomicU64::new(0)).collect();
+    let table = ThreadTable::new(
+        Box::leak(slots.into_boxed_slice()),
+        &[],
+        Box::leak(tids.into_boxed_slice()),
+    );
+    // Two buckets, so that every other id falls into the one of the calling thread.
+    let own = gettid();
+    let keys: Vec<ThreadKey> = (0..8)
+        .map(|index| table.occupy(index, own + 2 * index, 0).expect("free"))
+        .collect();
+    for &key in keys.iter().rev() {
+        assert!(table.set_source(key, TickSource::Process));
+    }
+    assert!(matches!(table.by_current_tid(), Found::Thread(found, _) if found == keys[0]));
+    let surplus = table.occupy(8, own + 16, 0).expect("free");
+    assert!(!table.set_source(surplus, TickSource::Process));
+    assert_eq!(
+        table.get(surplus).map(ThreadSlot::source),
+        Some(TickSource::None)
+    );
+    assert_eq!(table.take_source(keys[3]), TickSource::Process);
+    assert!(table.set_source(surplus, TickSource::Process));
+    assert!(matches!(table.by_current_tid(), Found::Thread(found, _) if found == keys[0]));
+}
+
+#[test]
 fn ticks_of_any_phase_stand_for_the_cpu_time_to_less_than_an_interval() {
     for phase in (1..=100).step_by(9) {
         let table = table();
@@ -105,7 +157,7 @@ fn a_tick_that_is_far_ahead_of_the_threads_clock_counts_nothing() {
     assert_eq!(slot.claim_tick(450, 100), 3);
     slot.give_back(3, 100);
     assert_eq!(slot.claim_whole_intervals(499, 100), 2);
-    assert_eq!(slot.claimed_nanos(), 400);
+    assert_eq!(slot.claimed(), 400);
 }
 
 #[test]
@@ -113,24 +165,59 @@ fn ticks_that_come_when_due_need_no_clock_but_for_one_in_sixteen() {
     let table = table();
     let key = table.occupy(0, 1, 0).expect("free");
     let slot = table.get(key).expect("in use");
-    slot.set_period_nanos(100);
+    slot.set_period(100);
     let without = (0..32)
         .filter(|_| slot.claim_regular_tick(110, 100))
         .count();
     assert_eq!(without, 30);
-    assert_eq!(slot.claimed_nanos(), 3_000);
+    assert_eq!(slot.claimed(), 3_000);
     // Late, early, and with another period: the clock is asked.
     assert!(!slot.claim_regular_tick(126, 100));
     assert!(!slot.claim_regular_tick(74, 100));
-    slot.set_period_nanos(200);
+    slot.set_period(200);
     assert!(!slot.claim_regular_tick(100, 100));
-    assert_eq!(slot.claimed_nanos(), 3_000);
+    assert_eq!(slot.claimed(), 3_000);
     // What the ticks stood for too much or too little shows at the next look.
     assert_eq!(slot.claim_tick(3_310, 100), 3);
 }
 
 /// Fewer where Miri interprets it.
 const INTERVALS: u64 = if cfg!(miri) { 50 } else { 10_000 };
+
+#[test]
+fn the_weights_of_events_add_up_to_their_count() {
+    // By their own: each stands for one.
+    let table = table();
+    let key = table.occupy(0, 1, 0).expect("free");
+    let slot = table.get(key).expect("in use");
+    assert_eq!(slot.claim_events(1, 1), 1);
+    assert_eq!(slot.claim_events(2, 1), 1);
+    // Signals of two became one.
+    assert_eq!(slot.claim_events(4, 1), 2);
+    // The kernel's surplus tick.
+    assert_eq!(slot.claim_events(4, 1), 0);
+    assert_eq!(slot.claimed(), 4);
+    // Any phase of the first: see `ThreadSlot::claim_events`.
+    for phase in (1..=100).step_by(9) {
+        let table = self::table();
+        let key = table.occupy(0, 1, 0).expect("free");
+        let slot = table.get(key).expect("in use");
+        assert_eq!(slot.claim_events(phase, 100), 1);
+        // The first one after the period was set, the one by the old period, and regular ones.
+        let mut count = phase + 1;
+        let mut weight = 1 + slot.claim_events(count, 100);
+        count = 2 * phase;
+        weight += slot.claim_events(count, 100);
+        for _ in 0..10 {
+            count += 100;
+            weight += slot.claim_events(count, 100);
+        }
+        assert!(
+            (weight * 100).abs_diff(count) <= 100,
+            "phase {phase}: {weight}"
+        );
+    }
+}
 
 #[test]
 fn time_is_claimed_once_however_many_claim_it() {

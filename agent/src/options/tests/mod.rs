@@ -111,7 +111,7 @@ fn events_are_never_replaced() {
     for (text, expected, complaints) in [
         ("event=cycles", Event::Perf("cycles".into()), 0),
         ("event=wall", Event::None, 1),
-        ("event=itimer", Event::None, 1),
+        ("event=itimer", Event::ProcessTimer, 0),
         (r"event=cpu\,lock", Event::Cpu, 1),
         ("event=cpu,lock", Event::Cpu, 1),
         ("alloc=512k,live,wall=50ms,lock", Event::Cpu, 3),
@@ -134,8 +134,17 @@ fn interval_of_a_perf_event_is_a_number() {
     let parsed = parse("event=cycles,interval=1000000", &NoSources);
     assert_eq!(parsed.options.event_period, Some(1_000_000));
     assert_eq!(parsed.options.interval, Duration::from_millis(10));
-    assert_eq!(parse("event=cycles", &NoSources).options.event_period, None);
-    for clock in ["cpu-clock", "task-clock", "ctimer"] {
+    for (event, default) in [
+        ("cycles", Some(1_000_000)),
+        ("page-faults", Some(1)),
+        ("context-switches", Some(2)),
+        ("sched:sched_switch", Some(1)),
+        ("nonsense", None),
+    ] {
+        let options = parse(&format!("event={event}"), &NoSources).options;
+        assert_eq!(options.event_period, default, "{event}");
+    }
+    for clock in ["cpu-clock", "task-clock", "ctimer", "itimer"] {
         let options = parse(&format!("event={clock},interval=1ms"), &NoSources).options;
         assert_eq!(options.event_period, None);
         assert_eq!(options.interval, Duration::from_millis(1));
@@ -144,6 +153,21 @@ fn interval_of_a_perf_event_is_a_number() {
         parse("interval=1000000", &NoSources).options.event_period,
         None
     );
+}
+
+#[test]
+fn events_that_are_not_time_are_never_called_cpu_time() {
+    for (text, notes) in [
+        ("event=page-faults", 0),
+        ("event=page-faults,url=http://h,dialect=jdk", 0),
+        ("event=page-faults,url=http://h,dialect=datakit", 1),
+    ] {
+        let parsed = parse(text, &NoSources);
+        assert_eq!(parsed.options.dialect, Dialect::Jdk, "{text}");
+        assert_eq!(parsed.complaints.len(), notes, "{text}");
+    }
+    let clock = parse("event=task-clock", &NoSources);
+    assert_eq!(clock.options.dialect, Dialect::DataKit);
 }
 
 #[test]
