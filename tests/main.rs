@@ -11,6 +11,8 @@ mod allocation;
 mod attach;
 mod counters;
 mod endings;
+mod events;
+mod last_resorts;
 mod matrix;
 mod options;
 mod outage;

@@ -5,6 +5,7 @@ mod jdk;
 mod ledger;
 mod program;
 mod recording;
+mod rights;
 mod system;
 
 pub(crate) use datakit::{DataKit, Faulty, Mood, Sent, closed_port};
@@ -12,6 +13,7 @@ pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, on_jdks, on_jdks_at_once};
 pub(crate) use ledger::skip;
 pub(crate) use program::{Program, Run, Running, agent_argument};
 pub(crate) use recording::{Allocation, Profile, Sample, Stack};
+pub(crate) use rights::{SystemCall, has_cycles};
 pub(crate) use system::{
     Signal, is_root, peak_mib, perf_ticks_in_kernel, process_cpu_nanos, resident_mib, send,
 };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::rights::{self, SystemCall};
 use super::system::{self, Signal, process_cpu_nanos};
 use super::{Jdk, command, library, root};
 
@@ -47,6 +48,8 @@ pub(crate) struct Program {
     environment: Vec<(String, OsString)>,
     user: Option<u32>,
     starter: Vec<String>,
+    refused: Vec<SystemCall>,
+    has_profiling_timer: bool,
     longest: Duration,
     /// Options of an agent that is attached as soon as the program has begun.
     attached: Vec<String>,
@@ -63,6 +66,8 @@ impl Program {
             environment: Vec::new(),
             user: None,
             starter: Vec::new(),
+            refused: Vec::new(),
+            has_profiling_timer: false,
             longest: LONGEST_RUN,
             attached: Vec::new(),
         }
@@ -105,6 +110,18 @@ impl Program {
         self
     }
 
+    /// Without these system calls.
+    pub(crate) fn refused(mut self, calls: &[SystemCall]) -> Program {
+        self.refused = calls.to_vec();
+        self
+    }
+
+    /// With the process's profiling timer (ITIMER_PROF) set.
+    pub(crate) fn with_profiling_timer(mut self) -> Program {
+        self.has_profiling_timer = true;
+        self
+    }
+
     /// Hung only when it runs longer than this.
     pub(crate) fn longest(mut self, longest: Duration) -> Program {
         self.longest = longest;
@@ -135,6 +152,12 @@ impl Program {
             .stderr(Stdio::piped());
         if let Some(uid) = self.user {
             command.uid(uid).gid(uid);
+        }
+        if !self.refused.is_empty() {
+            rights::refuse(&mut command, &self.refused);
+        }
+        if self.has_profiling_timer {
+            rights::set_profiling_timer(&mut command);
         }
         let mut child = command.spawn().expect("java starts");
         let stdout = Lines::follow(child.stdout.take().expect("a pipe"));
