@@ -39,7 +39,8 @@ get_tools() {
   [ -d "$(rustc --print sysroot)/lib/rustlib/$triple" ] || rustup target add "$triple"
 }
 
-# A folder of its own, since its flags are others than the usual build's. Paths of this machine stay out of the files.
+# A folder of its own, since its flags are others than the usual build's. Messages of the agent name no folder of this
+# machine.
 build() {
   local flags=(-Clink-arg=-Wl,--build-id=sha1
     "--remap-path-prefix=$PWD=jprof-$version"
@@ -74,7 +75,7 @@ check() { # FOLDER
   return "$failed"
 }
 
-# The same archive from the same commit, whoever makes it and when.
+# Nobody's names and the commit's time, whoever makes it.
 archive() { # ARCHIVE TAR-ARGUMENT…
   local archive=$1
   shift
