@@ -157,6 +157,10 @@ impl Engine {
     pub(crate) unsafe fn on_sample(
         &self,
         jvmti: Jvmti,
+        #[cfg_attr(
+            not(target_arch = "x86_64"),
+            expect(unused_variables, reason = "for the own walker")
+        )]
         env: *mut JNIEnv,
         class: jclass,
         size: u64,
