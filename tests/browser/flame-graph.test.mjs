@@ -5,7 +5,7 @@ import {readFile} from 'node:fs/promises';
 import {after, before, test} from 'node:test';
 
 import {Chromium} from './chromium.mjs';
-import {C1, Folder, INLINED, INTERPRETED, JIT, NATIVE, VM} from './programs.mjs';
+import {C1, CLASS, Folder, INLINED, INTERPRETED, JIT, NATIVE, VM} from './programs.mjs';
 
 let chromium;
 let folder;
@@ -126,7 +126,47 @@ test('the legend counts each kind also where it shares a box', async () => {
     assert.deepEqual(legend, [
       'Java, interpreted 1.56 %', 'Java, C1 14.81 %', 'Java, JIT 75.48 %', 'Java, inlined 4.44 %', 'Native 3.70 %',
     ]);
-    assert.deepEqual(await page.run(() => window.flameGraph.profile.ownOfKind), [21, 200, 1019, 60, 50, 0, 0, 0]);
+    assert.deepEqual(await page.run(() => window.flameGraph.profile.ownOfKind), [21, 200, 1019, 60, 50, 0, 0, 0, 0]);
+  });
+});
+
+test('objects: the class ends the stack in a colour of its own, and bytes are written as sizes', async () => {
+  const OBJECTS = {
+    title: 'allocated bytes: shop.jfr',
+    unit: 'bytes',
+    stacks: [
+      [[['Main.main', JIT], ['byte[]', CLASS]], 3 * 2 ** 29],
+      [[['Main.main', JIT], ['Cart.total', JIT], ['java.lang.String', CLASS]], 5 * 2 ** 20],
+      [[['Main.main', JIT], ['byte', CLASS]], 24],
+      [[['java.lang.String', JIT]], 1000],
+    ],
+  };
+  await withPage(await folder.flameGraph('objects.html', OBJECTS), async (page) => {
+    const text = (id) => page.run((id) => document.getElementById(id).textContent, id);
+    assert.equal(await text('title'), 'allocated bytes: shop.jfr');
+    assert.equal(await text('total'), '1.5 GiB');
+    assert.equal(await text('legend'), 'Java, JIT < 0.01 %Class of the objects 100.00 %');
+    const facts = await page.run(() => {
+      const {app, profile} = window.flameGraph;
+      return Array.from({length: profile.size}, (_, i) => app.facts(i).filter((line) => !line.startsWith('total')));
+    });
+    assert.deepEqual(facts.slice(2), [
+      ['byte[]', 'self 1.5 GiB · 99.68 %', 'Class of the objects'],
+      ['Cart.total', 'self 0 bytes · 0.00 %', 'Java, JIT'],
+      ['java.lang.String', 'self 5 MiB · 0.32 %', 'Class of the objects'],
+      ['byte', 'self 24 bytes · < 0.01 %', 'Class of the objects'],
+      ['java.lang.String', 'self 1,000 bytes · < 0.01 %', 'Java, JIT'],
+    ]);
+    for (const theme of ['light', 'dark']) {
+      const distinct = await page.run((theme) => {
+        const {app, chart, profile} = window.flameGraph;
+        app.setTheme(theme);
+        const swatches = [...document.querySelectorAll('#legend .swatch')].map((swatch) => swatch.style.backgroundColor);
+        const frames = [2, 3].map((node) => chart.colours.plain[profile.frame[node]]);
+        return new Set(swatches).size + new Set(frames).size;
+      }, theme);
+      assert.equal(distinct, 4, theme);
+    }
   });
 });
 

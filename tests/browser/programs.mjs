@@ -22,6 +22,7 @@ export const JIT = 2;
 export const INLINED = 3;
 export const NATIVE = 4;
 export const VM = 7;
+export const CLASS = 8;
 
 export class Folder {
   static async make() {
