@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jfr_reader::{Event, Type};
+use jfr_reader::{Chunk, Event, Type};
 
 /// What a stack's value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,8 @@ pub(crate) struct Source {
     pub(crate) family: usize,
     /// A field without which the type does not belong to the family.
     needs: Option<&'static str>,
+    /// Only in chunks that jprof wrote.
+    ours: bool,
     value: Amount,
     pub(crate) unit: &'static str,
     /// Where the class of the object is that the event tells of.
@@ -163,15 +165,15 @@ pub(crate) const SOURCES: &[Source] = &[
         Amount::Field("weight"),
     )
     .of(OBJECT_CLASS),
-    // With an object's size it is an event of ours.
+    // Ours says of how many bytes, so of how many objects.
     source(
         Kind::Alloc,
         1,
-        "jdk.ObjectAllocationSample",
-        Amount::Quotient("weight", OBJECT_SIZE),
+        "jdk.ObjectAllocationInNewTLAB",
+        Amount::Quotient("tlabSize", "allocationSize"),
     )
     .of(OBJECT_CLASS)
-    .with(OBJECT_SIZE),
+    .ours(),
     source(Kind::Alloc, 2, "jdk.ObjectAllocationInNewTLAB", Amount::One).of(OBJECT_CLASS),
     source(
         Kind::Alloc,
@@ -191,11 +193,11 @@ pub(crate) const SOURCES: &[Source] = &[
     source(
         Kind::AllocBytes,
         1,
-        "jdk.ObjectAllocationSample",
-        Amount::Field("weight"),
+        "jdk.ObjectAllocationInNewTLAB",
+        Amount::Field("tlabSize"),
     )
     .of(OBJECT_CLASS)
-    .with(OBJECT_SIZE),
+    .ours(),
     source(
         Kind::AllocBytes,
         2,
@@ -224,14 +226,6 @@ pub(crate) const SOURCES: &[Source] = &[
         Amount::Field("weight"),
     )
     .of(OBJECT_CLASS),
-    source(
-        Kind::Live,
-        1,
-        "profiler.LiveObject",
-        Amount::Quotient("allocationSize", OBJECT_SIZE),
-    )
-    .of(OBJECT_CLASS)
-    .with(OBJECT_SIZE),
     source(Kind::Live, 2, "profiler.LiveObject", Amount::One).of(OBJECT_CLASS),
     source(Kind::Live, 3, "jdk.OldObjectSample", Amount::One).of("object.type"),
     source(
@@ -241,14 +235,6 @@ pub(crate) const SOURCES: &[Source] = &[
         Amount::Product("size", "weight"),
     )
     .of(OBJECT_CLASS),
-    source(
-        Kind::LiveBytes,
-        1,
-        "profiler.LiveObject",
-        Amount::Field("allocationSize"),
-    )
-    .of(OBJECT_CLASS)
-    .with(OBJECT_SIZE),
     source(
         Kind::LiveBytes,
         2,
@@ -274,6 +260,8 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Kind::Lock, 0, "jdk.ThreadPark", Amount::Nanos("duration")),
 ];
 
+/// A type of events that only jprof writes.
+const OURS: &str = "jprof.Counter";
 const OBJECT_CLASS: &str = "objectClass";
 const OBJECT_SIZE: &str = "objectSize";
 
@@ -288,6 +276,7 @@ const fn source(kind: Kind, family: usize, event: &'static str, value: Amount) -
         event,
         family,
         needs: None,
+        ours: false,
         value,
         unit,
         class: None,
@@ -309,9 +298,14 @@ impl Source {
         }
     }
 
-    /// Whether a type of its name has the fields that it goes by.
-    pub(crate) fn fits(&self, ty: Type<'_>) -> bool {
+    const fn ours(self) -> Self {
+        Self { ours: true, ..self }
+    }
+
+    /// Whether a type of its name has the fields that it goes by, in a chunk of a writer that it is of.
+    pub(crate) fn fits(&self, ty: Type<'_>, chunk: &Chunk<'_>) -> bool {
         self.needs.is_none_or(|field| ty.field(field).is_some())
+            && (!self.ours || chunk.type_named(OURS).is_some())
     }
 
     /// How much the event adds; 0 for what is negative or missing.

@@ -127,7 +127,7 @@ impl Sources {
             };
             let is_known =
                 |&(id, known): &(i64, &Source)| id == ty.id() && known.kind == source.kind;
-            if source.fits(ty) && !found.iter().any(is_known) {
+            if source.fits(ty, chunk) && !found.iter().any(is_known) {
                 found.push((ty.id(), source));
             }
         }

@@ -139,11 +139,16 @@ fn fractions_of_many_stacks_add_up() {
 #[test]
 fn our_events_of_the_jdk_dialect_say_as_much() {
     let mut builder = builder();
-    let name = "jdk.ObjectAllocationSample";
-    add_type(&mut builder, name, &[long("weight"), long("objectSize")]);
-    for (weight, size) in [(5_000, 1_000), (8_000_000, 8_000_000), (7, 0)] {
+    let name = "jdk.ObjectAllocationInNewTLAB";
+    add_type(
+        &mut builder,
+        name,
+        &[long("allocationSize"), long("tlabSize")],
+    );
+    builder.add_event_type("jprof.Counter", vec![]);
+    for (bytes, size) in [(5_000, 1_000), (8_000_000, 8_000_000), (7, 0)] {
         builder.add_event(name, |values| {
-            values.long(1).long(BYTES).long(weight).long(size);
+            values.long(1).long(BYTES).long(size).long(bytes);
         });
     }
     assert_lines(&builder, Kind::Alloc, "objects", &["Main.main;byte[] 6"]);
@@ -238,17 +243,6 @@ fn live_objects_of_other_writers() {
         "bytes",
         &["Main.main;byte[] 4096"],
     );
-    // Ours says of how many objects.
-    let mut builder = self::builder();
-    let sizes = [&sizes[..], &[long("objectSize"), long("age")]].concat();
-    add_type(&mut builder, name, &sizes);
-    builder.add_event(name, |values| {
-        let values = values.long(1).long(STRING).long(2_400).long(5);
-        values.long(24).long(3);
-    });
-    let string = |value| [format!("Main.main;java.lang.String {value}")];
-    assert_eq!(lines(&read(&builder, Kind::Live)), string(100));
-    assert_eq!(lines(&read(&builder, Kind::LiveBytes)), string(2_400));
 }
 
 /// The JDK's event names an object, which lies in a pool and has a class; older ones have no size.

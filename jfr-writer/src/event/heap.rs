@@ -7,11 +7,10 @@ use crate::ids::{ClassId, StackTraceId, ThreadId};
 
 /// An object that was allocated, and the objects of its kind that it stands for.
 ///
-/// `datadog.ObjectSample`, whose size times weight DataKit sums up, or `jdk.ObjectAllocationSample`,
-/// whose weight is that product: the bytes that the sample stands for, as in the JDK's own
-/// recordings. The pair `jdk.ObjectAllocationInNewTLAB` and `OutsideTLAB` is not written: readers
-/// that know all three add them up, and the JDK's `jfr view` knows only this one. `objectSize` is a
-/// field that the JDK's event does not have; with it, the number of objects is in the file too.
+/// `datadog.ObjectSample`, whose size times weight DataKit sums up, or
+/// `jdk.ObjectAllocationInNewTLAB`, whose `tlabSize` is that product: the bytes that the sample stands
+/// for, which JMC and async-profiler's converter sum up. `jdk.ObjectAllocationSample` has no place for
+/// the object's own size, and readers that know both would add them up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ObjectSample {
     /// When the object was allocated.
@@ -73,8 +72,8 @@ const DATAKIT_SAMPLE: Form<'static, ObjectSample> = Form {
 const JDK_SAMPLE: Form<'static, ObjectSample> = Form {
     event: EventType {
         id: id(16),
-        name: "jdk.ObjectAllocationSample",
-        label: SAMPLE_LABEL,
+        name: "jdk.ObjectAllocationInNewTLAB",
+        label: "Allocation in new TLAB",
         category: &["Java Application"],
         description: None,
     },
@@ -96,16 +95,16 @@ const JDK_SAMPLE: Form<'static, ObjectSample> = Form {
             Value::Class(|sample| sample.class),
         ),
         Column::unit(
-            "weight",
-            "Sample Weight",
-            Unit::Bytes,
-            Value::Long(|sample| bytes_stood_for(sample.size_bytes, sample.weight)),
-        ),
-        Column::unit(
-            "objectSize",
-            "Object Size",
+            "allocationSize",
+            "Allocation Size",
             Unit::Bytes,
             Value::Long(|sample| sample.size_bytes),
+        ),
+        Column::unit(
+            "tlabSize",
+            "TLAB Size",
+            Unit::Bytes,
+            Value::Long(|sample| bytes_stood_for(sample.size_bytes, sample.weight)),
         ),
     ],
 };
@@ -127,9 +126,10 @@ impl Described for ObjectSample {
 /// are alive at one moment belong into one chunk: readers take the last chunk that has any.
 ///
 /// `datadog.HeapLiveObject`, or `profiler.LiveObject` as async-profiler names it. Readers of the
-/// latter add `allocationSize` up, so it is the bytes that the object stands for; `objectSize` and
-/// `age` are fields that async-profiler's event does not have. `jdk.OldObjectSample` is not written:
-/// it tells of one object and what holds it, and has no field for how many it stands for.
+/// latter add `allocationSize` up, so it is the bytes that the object stands for. Its fields are those
+/// that async-profiler's converter knows by heart: with one more it misreads the file.
+/// `jdk.OldObjectSample` is not written: it tells of one object and what holds it, and has no field for
+/// how many it stands for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LiveObject {
     /// When it was seen alive.
@@ -144,7 +144,8 @@ pub struct LiveObject {
     pub size_bytes: u64,
     /// How many live objects of that size it stands for.
     pub weight: f32,
-    /// How many garbage collections it has survived; 0: none has seen it yet.
+    /// How many garbage collections it has survived; 0: none has seen it yet. In the file only in the
+    /// DataKit dialect.
     pub age: u64,
     /// When it was allocated. In the file only in the jdk dialect.
     pub allocation_ticks: u64,
@@ -233,18 +234,6 @@ const JDK_LIVE: Form<'static, LiveObject> = Form {
             "Allocation Time",
             Unit::TimestampTicks,
             Value::Long(|object| object.allocation_ticks),
-        ),
-        Column::unit(
-            "objectSize",
-            "Object Size",
-            Unit::Bytes,
-            Value::Long(|object| object.size_bytes),
-        ),
-        Column::unit(
-            "age",
-            "Object Age",
-            Unit::Unsigned,
-            Value::Long(|object| object.age),
         ),
     ],
 };

@@ -225,14 +225,12 @@ fn samples_have_the_fields_of_their_dialect() {
                     ),
                 ),
                 (
-                    "jdk.ObjectAllocationSample",
-                    format!("{of_object} weight:long objectSize:long"),
+                    "jdk.ObjectAllocationInNewTLAB",
+                    format!("{of_object} allocationSize:long tlabSize:long"),
                 ),
                 (
                     "profiler.LiveObject",
-                    format!(
-                        "{of_object} allocationSize:long allocationTime:long objectSize:long age:long"
-                    ),
+                    format!("{of_object} allocationSize:long allocationTime:long"),
                 ),
             ],
         };
@@ -348,11 +346,10 @@ fn quantities_have_units() {
         ]);
         match dialect {
             Dialect::Jdk => expected.extend([
-                ("jdk.ObjectAllocationSample.weight", Unit::Bytes),
-                ("jdk.ObjectAllocationSample.objectSize", Unit::Bytes),
+                ("jdk.ObjectAllocationInNewTLAB.allocationSize", Unit::Bytes),
+                ("jdk.ObjectAllocationInNewTLAB.tlabSize", Unit::Bytes),
                 ("profiler.LiveObject.allocationSize", Unit::Bytes),
                 ("profiler.LiveObject.allocationTime", Unit::TickTimestamp),
-                ("profiler.LiveObject.objectSize", Unit::Bytes),
             ]),
             Dialect::DataKit => expected.extend([
                 ("datadog.HeapLiveObject.size", Unit::Bytes),

@@ -302,8 +302,8 @@ impl Story {
                              objectClass={class} size={size} weight={weight:?}",
                         ),
                         Dialect::Jdk => format!(
-                            "jdk.ObjectAllocationSample startTime={ticks} eventThread={thread} stackTrace={stack} \
-                             objectClass={class} weight={} objectSize={size}",
+                            "jdk.ObjectAllocationInNewTLAB startTime={ticks} eventThread={thread} stackTrace={stack} \
+                             objectClass={class} allocationSize={size} tlabSize={}",
                             bytes(*size, *weight),
                         ),
                     });
@@ -317,7 +317,7 @@ impl Story {
                         ),
                         Dialect::Jdk => format!(
                             "profiler.LiveObject startTime={ticks} eventThread={thread} stackTrace={stack} \
-                             objectClass={class} allocationSize={} allocationTime={} objectSize={size} age={age}",
+                             objectClass={class} allocationSize={} allocationTime={}",
                             bytes(*size, *weight),
                             *allocated as i64,
                         ),
