@@ -66,6 +66,10 @@ impl Walk<'_> {
         // The second is the stack pointer before the callee's arguments were added.
         let (mut sp, mut unextended_sp) = (start, start);
         while sp < end && !self.is_full {
+            // A stub adds no frame, and is to count as one all the same.
+            if !self.spend() {
+                return None;
+            }
             let pc = self.memory.try_word(sp.wrapping_sub(WORD))?;
             let next = if self.layout.interpreter.code.contains(pc) {
                 self.frozen_interpreted(sp, end)?
