@@ -116,7 +116,7 @@ const EVENT: i32 = 1;
 fn table() -> &'static ThreadTable {
     let slots: Vec<ThreadSlot> = core::iter::once(ThreadSlot::default()).collect();
     let by_fd: Vec<AtomicU32> = (0..2).map(|_| AtomicU32::new(0)).collect();
-    Box::leak(Box::new(ThreadTable::new(slots.leak(), by_fd.leak())))
+    Box::leak(Box::new(ThreadTable::new(slots.leak(), by_fd.leak(), &[])))
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn no_time_of_a_thread_is_claimed_twice() {
         });
         let at_seal = slot.claim_whole_intervals(260, 100);
         let by_tick = handler.join().expect("no panic");
-        assert_eq!(slot.claimed_nanos(), (at_seal + by_tick) * 100);
+        assert_eq!(slot.claimed(), (at_seal + by_tick) * 100);
         assert!(
             (2..=3).contains(&(at_seal + by_tick)),
             "{at_seal} {by_tick}"

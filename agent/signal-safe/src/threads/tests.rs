@@ -2,10 +2,6 @@ use super::*;
 use std::boxed::Box;
 use std::vec::Vec;
 
-fn slot() -> ThreadSlot {
-    ThreadSlot::default()
-}
-
 fn table() -> ThreadTable {
     let slots: Vec<ThreadSlot> = (0..4).map(|_| ThreadSlot::default()).collect();
     let fds: Vec<AtomicU32> = (0..16).map(|_| AtomicU32::new(0)).collect();
@@ -97,7 +93,7 @@ fn the_processs_timer_finds_the_thread_that_runs() {
 
 #[test]
 fn ids_with_the_same_remainder_find_their_own_threads_until_there_are_too_many() {
-    let slots: Vec<ThreadSlot> = (0..10).map(|_| slot()).collect();
+    let slots: Vec<ThreadSlot> = (0..10).map(|_| ThreadSlot::default()).collect();
     let tids: Vec<AtomicU64> = (0..16).map(|_| AtomicU64::new(0)).collect();
     let table = ThreadTable::new(
         Box::leak(slots.into_boxed_slice()),
