@@ -94,7 +94,7 @@ fn pending_signals_are_left_to_the_application_and_what_is_not_sampled_is_shown(
                 .by(&["prlimit", "--sigpending=60"])
                 .user(NOBODY)
         };
-        let Some(measured) = measure_enough(test, program, 3, "interval=10ms,event=ctimer", BUSY)
+        let Some(measured) = measure_enough(test, program, 3, "interval=1ms,event=ctimer", BUSY)
         else {
             return;
         };
@@ -177,7 +177,7 @@ fn where_descriptors_run_out_threads_have_timers_and_all_is_sampled() {
             // 50 events at most for 64 threads and those of the JVM.
             Program::new(jdk, "BusyThreads", &[seconds, "64"]).by(&["prlimit", "--nofile=100:100"])
         };
-        let Some(measured) = measure_enough(test, program, 3, "interval=10ms", BUSY) else {
+        let Some(measured) = measure_enough(test, program, 3, "interval=1ms", BUSY) else {
             return;
         };
         assert_eq!(measured.run.agent_lines(), Vec::<&str>::new());
