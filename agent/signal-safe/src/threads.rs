@@ -83,7 +83,7 @@ fn gettid() -> u32 {
 #[derive(Debug)]
 pub struct ThreadTable {
     slots: &'static [ThreadSlot],
-    /// By file descriptor: slot index + 1, 0 for none.
+    /// By file descriptor: slot index + 1, 0 for none of ours.
     by_fd: &'static [AtomicU32],
     /// By thread id, for threads that the process's timer ticks for, in buckets of [`TIDS_TOGETHER`]: thread id, and slot
     /// index + 1 in the lower half; 0 for none.
@@ -241,8 +241,9 @@ impl ThreadTable {
         let Some(entry) = self.fd_entry(fd) else {
             return Found::Foreign;
         };
+        // Also one that was ours: the number is soon another's.
         let Some(index) = entry.load(Ordering::Acquire).checked_sub(1) else {
-            return Found::Stale;
+            return Found::Foreign;
         };
         let Some(slot) = self.slots.get(index as usize) else {
             return Found::Foreign;

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jprof_signal_safe::clock::thread_clock_id;
 use jprof_signal_safe::threads::{ThreadKey, ThreadTable, TickSource};
 
-use super::signal::TICK_SIGNAL;
+use super::signal::tick_signal;
 use crate::host::procfs::{Resource, resource_limit};
 use crate::limits;
 
@@ -115,7 +115,7 @@ fn create(tid: u32, value: usize) -> io::Result<i32> {
     // SAFETY: zero is a valid value of this plain C structure.
     let mut event: libc::sigevent = unsafe { mem::zeroed() };
     event.sigev_notify = libc::SIGEV_THREAD_ID;
-    event.sigev_signo = TICK_SIGNAL;
+    event.sigev_signo = tick_signal();
     event.sigev_value = libc::sigval {
         sival_ptr: value as *mut libc::c_void,
     };

@@ -24,7 +24,7 @@ pub use cpu_timer::CpuTimers;
 pub use faults::FaultHandlers;
 pub use perf_events::PerfEvents;
 pub use process_timer::ProcessTimer;
-pub use signal::{TICK_SIGNAL, block_all_signals, install, renew};
+pub use signal::{block_all_signals, install, renew};
 
 use crate::options::{Event, PerfEvent};
 

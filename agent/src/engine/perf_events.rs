@@ -15,7 +15,7 @@ use jprof_signal_safe::threads::{ThreadKey, ThreadTable, TickSource};
 use perf_event_open_sys as perf;
 use perf_event_open_sys::bindings::{self as sys, perf_event_attr};
 
-use super::signal::TICK_SIGNAL;
+use super::signal::tick_signal;
 use super::tracepoints;
 use crate::host::procfs::{Resource, resource_limit};
 use crate::limits;
@@ -157,7 +157,7 @@ impl PerfEvents {
         // SAFETY: fcntl on an own descriptor; F_SETOWN_EX reads the structure (fcntl(2)).
         unsafe {
             check(libc::fcntl(fd, F_SETOWN_EX, &raw const owner))?;
-            check(libc::fcntl(fd, F_SETSIG, TICK_SIGNAL))?;
+            check(libc::fcntl(fd, F_SETSIG, tick_signal()))?;
             check(libc::fcntl(
                 fd,
                 libc::F_SETFL,

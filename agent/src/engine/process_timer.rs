@@ -55,7 +55,7 @@ impl ProcessTimer {
     /// Whether it is to be had.
     ///
     /// # Errors
-    /// `EBUSY`: somebody else has armed it.
+    /// `EBUSY`: somebody else has armed it, or has a handler of its signal.
     pub fn try_out(&self) -> io::Result<()> {
         ours().try_out()
     }
@@ -100,7 +100,8 @@ impl Ours {
     fn try_out(&self) -> io::Result<()> {
         let now = get();
         let is_armed = micros(now.it_value) != 0 || micros(now.it_interval) != 0;
-        if is_armed && self.micros == 0 {
+        // Its signal is SIGPROF, whoever has a handler of that.
+        if (is_armed && self.micros == 0) || !super::signal::has_no_other_owner() {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
         Ok(())

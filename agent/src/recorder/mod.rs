@@ -136,6 +136,8 @@ struct Run {
     naming: Naming,
     signs_of_haste: u64,
     chunks_failed: u64,
+    /// Why the last chunk was lost, unless one was kept since.
+    last_loss: String,
     next_scan: u64,
     /// Until then names are read in haste: classes are being unloaded.
     hurry_until: u64,
@@ -173,6 +175,7 @@ impl Recorder {
             naming: Naming::new(self.resolver.take()),
             signs_of_haste: 0,
             chunks_failed: 0,
+            last_loss: String::new(),
             next_scan: start_nanos + nanos(limits::SCAN_EVERY),
             hurry_until: 0,
             told_of_refusal: false,
@@ -257,10 +260,12 @@ impl Run {
         self.chunks_failed += 1;
         self.chunk = None;
         self.recorder.output.discard();
-        // That there is nowhere to write to was said at the start.
-        if !matches!(error, OutputError::Nowhere) {
-            log::warn!("this period's profile is lost: {error}");
+        // That there is nowhere to write to was said at the start; and what is so for hours is said once.
+        let reason = error.to_string();
+        if !matches!(error, OutputError::Nowhere) && reason != self.last_loss {
+            log::warn!("this period's profile is lost: {reason}");
         }
+        self.last_loss = reason;
     }
 
     /// Reads all rings. Records from `boundary` on are kept for the next chunk.
@@ -365,8 +370,11 @@ impl Run {
         if let Some(chunk) = self.chunk.take() {
             if chunk.samples() == 0 {
                 self.recorder.output.discard();
-            } else if let Err(error) = self.recorder.output.keep(chunk, end) {
-                self.lose_chunk(&error);
+            } else {
+                match self.recorder.output.keep(chunk, end) {
+                    Ok(()) => self.last_loss.clear(),
+                    Err(error) => self.lose_chunk(&error),
+                }
             }
         }
         log::debug!(

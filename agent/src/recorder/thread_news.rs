@@ -180,6 +180,10 @@ fn find_thread(recorder: &Recorder, key: ThreadKey) -> ThreadFacts {
         .threads
         .get(key)
         .map_or(0, jprof_signal_safe::threads::ThreadSlot::tid);
-    let native_name = host::procfs::thread_name(tid.cast_signed()).unwrap_or_default();
+    let native_name = host::procfs::thread_name(tid.cast_signed()).unwrap_or_else(|| {
+        // Without /proc there is nobody to ask.
+        let own = recorder.registry.is_own(key);
+        if own { "jprof" } else { "" }.to_owned()
+    });
     ThreadFacts::new(tid, native_name)
 }

@@ -135,7 +135,9 @@ impl Session {
         let start_cpu_nanos = process_cpu_nanos();
         sampler.armed.store(true, Ordering::Release);
         if let Err(error) = registry.begin(choice.engine) {
-            log::warn!("threads that run already are not sampled: /proc/self/task: {error}");
+            log::warn!(
+                "of the threads that run already only those of Java are sampled: /proc/self/task: {error}"
+            );
         }
         if let (Some(java), Some(reader)) = (java, &hotspot.thread_reader) {
             // SAFETY: `env` is the calling thread's own.

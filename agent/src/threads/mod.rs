@@ -108,6 +108,8 @@ struct Inner {
     /// Java threads that ended while the existing ones were being announced.
     java_ended: FxHashSet<u32>,
     existing_done: bool,
+    /// The threads that existed at the start could not be listed: there is no /proc.
+    unlisted: bool,
 }
 
 /// Reads what a Java thread has allocated.
@@ -170,7 +172,8 @@ impl Registry {
             inner.engine = engine.map(Arc::new);
             inner.open = true;
         }
-        for tid in host::tasks::tasks()?.into_iter().map(i32::cast_unsigned) {
+        let tasks = host::tasks::tasks().inspect_err(|_| self.inner().unlisted = true)?;
+        for tid in tasks.into_iter().map(i32::cast_unsigned) {
             if let Some(cpu) = clock::cpu_nanos_of(tid) {
                 self.register_other(tid, cpu);
             }
@@ -306,6 +309,11 @@ impl Registry {
     /// A Java thread that existed when sampling began. Its environment is taken only if it has
     /// not ended meanwhile.
     pub fn announce_existing_java(&self, tid: u32, env: usize, identity: JavaIdentity) {
+        if self.inner().unlisted
+            && let Some(cpu) = clock::cpu_nanos_of(tid)
+        {
+            self.register_other(tid, cpu);
+        }
         let key = {
             let inner = self.inner();
             let Some(&key) = inner.by_tid.get(&tid) else {

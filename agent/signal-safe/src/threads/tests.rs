@@ -32,11 +32,11 @@ fn a_descriptor_finds_its_thread_until_the_event_is_closed() {
     let key = table.occupy(0, 100, 0).expect("free");
     assert!(table.set_source(key, TickSource::Perf(7)));
     assert!(matches!(table.by_fd(7), Found::Thread(found, _) if found == key));
-    assert!(matches!(table.by_fd(8), Found::Stale));
+    assert!(matches!(table.by_fd(8), Found::Foreign));
     assert!(matches!(table.by_fd(99), Found::Foreign));
     assert!(!table.set_source(key, TickSource::Perf(16)));
     assert_eq!(table.take_source(key), TickSource::Perf(7));
-    assert!(matches!(table.by_fd(7), Found::Stale));
+    assert!(matches!(table.by_fd(7), Found::Foreign));
 }
 
 #[test]
