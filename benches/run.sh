@@ -8,29 +8,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-async_profiler=tools.profiler:async-profiler:4.4 # in Maven Central
 target=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && readlink -f "${CARGO_TARGET_DIR:-target}")
 out=$target/bench
 mkdir -p "$out"
 
-# Fetches async-profiler's library once.
-fetch_async_profiler() {
-  local platform
-  case $(uname -m) in
-    x86_64) platform=linux-x64 ;;
-    aarch64) platform=linux-arm64 ;;
-    *) return 1 ;;
-  esac
-  [ ! -s "$out/libasyncProfiler.so" ] || return 0
-  need mvn maven &&
-    mvn -q -B -Dstyle.color=never dependency:copy -Dartifact="$async_profiler" -DoutputDirectory="$out/jars" >&2 &&
-    python3 -m zipfile -e "$out"/jars/async-profiler-*.jar "$out/jars/unpacked" &&
-    cp "$out/jars/unpacked/$platform/libasyncProfiler.so" "$out/libasyncProfiler.so"
-}
-
 need python3 python3 || { echo "no python3: install it and try again" >&2; exit 1; }
 command -v valgrind >/dev/null || install_packages valgrind || true # without it a part is skipped, and says so
-fetch_async_profiler || echo "$async_profiler could not be fetched" >&2
+async_profiler=$(scripts/async-profiler.sh) && cp "$async_profiler" "$out/libasyncProfiler.so" ||
+  echo "async-profiler could not be fetched" >&2
 [ -n "${AGENT:-}" ] || scripts/build.sh
 cargo build --quiet --release -p flame-graph --example synthetic
 

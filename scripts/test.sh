@@ -61,6 +61,8 @@ need_linker || exit 1
 single jdks scripts/fetch-jdks.sh jdks
 single build scripts/build.sh
 single lint scripts/lint.sh
+# Tests that stand beside it say themselves when it is not there.
+scripts/async-profiler.sh >/dev/null || true
 cargo_tests cargo cargo test --workspace --no-fail-fast
 # Other flags rebuild everything they meet: a folder of their own.
 cargo_tests loom env RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR="$target/loom" cargo test --release -p jprof-signal-safe --lib

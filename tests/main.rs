@@ -12,6 +12,7 @@ mod attach;
 mod counters;
 mod endings;
 mod events;
+mod fire;
 mod last_resorts;
 mod matrix;
 mod options;

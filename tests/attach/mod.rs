@@ -28,7 +28,7 @@ const NOBODY: u32 = 65_534;
 
 /// What the command said.
 #[derive(Debug)]
-struct Said {
+pub(crate) struct Said {
     code: Option<i32>,
     stdout: String,
     stderr: String,
@@ -36,7 +36,7 @@ struct Said {
 
 impl Said {
     /// It did what it should.
-    fn done(self) -> String {
+    pub(crate) fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
@@ -76,7 +76,7 @@ fn attach_as(user: Option<u32>, pid: u32, library: &Path, options: &str) -> Said
     jprof_as(user, &["attach", &pid, options, "--library", library])
 }
 
-fn attach(pid: u32, options: &str) -> Said {
+pub(crate) fn attach(pid: u32, options: &str) -> Said {
     attach_as(None, pid, &library(), options)
 }
 

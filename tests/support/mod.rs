@@ -1,5 +1,6 @@
 //! What the tests stand on: JDKs, harness programs under the agent, recordings, DataKit in its moods.
 
+mod confine;
 mod datakit;
 mod jdk;
 mod ledger;
@@ -8,6 +9,7 @@ mod recording;
 mod rights;
 mod system;
 
+pub(crate) use confine::Confinement;
 pub(crate) use datakit::{DataKit, Faulty, Mood, Sent, closed_port};
 pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, on_jdks, on_jdks_at_once};
 pub(crate) use ledger::skip;
@@ -15,7 +17,8 @@ pub(crate) use program::{Program, Run, Running, agent_argument};
 pub(crate) use recording::{Allocation, Profile, Sample, Stack};
 pub(crate) use rights::{SystemCall, has_cycles};
 pub(crate) use system::{
-    Signal, is_root, peak_mib, perf_ticks_in_kernel, process_cpu_nanos, resident_mib, send,
+    Signal, is_root, lock_file, peak_mib, perf_ticks_in_kernel, process_cpu_nanos, resident_mib,
+    send, signal_all_threads, unlock_file,
 };
 
 use std::fmt::Debug;

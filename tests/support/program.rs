@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::confine::Confinement;
 use super::rights::{self, SystemCall};
 use super::system::{self, Signal, process_cpu_nanos};
 use super::{Jdk, command, library, root};
@@ -48,7 +49,7 @@ pub(crate) struct Program {
     environment: Vec<(String, OsString)>,
     user: Option<u32>,
     starter: Vec<String>,
-    refused: Vec<SystemCall>,
+    confinement: Confinement,
     has_profiling_timer: bool,
     longest: Duration,
     /// Options of an agent that is attached as soon as the program has begun.
@@ -66,7 +67,7 @@ impl Program {
             environment: Vec::new(),
             user: None,
             starter: Vec::new(),
-            refused: Vec::new(),
+            confinement: Confinement::default(),
             has_profiling_timer: false,
             longest: LONGEST_RUN,
             attached: Vec::new(),
@@ -110,10 +111,19 @@ impl Program {
         self
     }
 
-    /// Without these system calls.
-    pub(crate) fn refused(mut self, calls: &[SystemCall]) -> Program {
-        self.refused = calls.to_vec();
+    /// With less than others have.
+    pub(crate) fn confined(mut self, confinement: Confinement) -> Program {
+        self.confinement = confinement;
         self
+    }
+
+    /// Without these system calls.
+    pub(crate) fn refused(self, calls: &[SystemCall]) -> Program {
+        let none = Confinement::default();
+        let confinement = calls.iter().fold(none, |confinement, call| {
+            confinement.refuse(call.number(), libc::EPERM)
+        });
+        self.confined(confinement)
     }
 
     /// With the process's profiling timer (ITIMER_PROF) set.
@@ -153,9 +163,7 @@ impl Program {
         if let Some(uid) = self.user {
             command.uid(uid).gid(uid);
         }
-        if !self.refused.is_empty() {
-            rights::refuse(&mut command, &self.refused);
-        }
+        self.confinement.apply(&mut command);
         if self.has_profiling_timer {
             rights::set_profiling_timer(&mut command);
         }

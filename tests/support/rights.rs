@@ -20,58 +20,12 @@ pub(crate) enum SystemCall {
 }
 
 impl SystemCall {
-    fn number(self) -> u32 {
-        let number = match self {
+    pub(super) fn number(self) -> libc::c_long {
+        match self {
             SystemCall::PerfEventOpen => libc::SYS_perf_event_open,
             SystemCall::TimerCreate => libc::SYS_timer_create,
-        };
-        u32::try_from(number).expect("a small number")
-    }
-}
-
-/// Lets the command's program get EPERM for these calls.
-pub(super) fn refuse(command: &mut Command, calls: &[SystemCall]) {
-    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    let statement = |code, k| libc::sock_filter {
-        code,
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    // `seccomp_data` begins with the call's number.
-    let mut filter = vec![statement(LOAD_NUMBER, 0)];
-    for call in calls {
-        filter.push(libc::sock_filter {
-            code: JUMP_IF_EQUAL,
-            jt: 0,
-            jf: 1,
-            k: call.number(),
-        });
-        filter.push(statement(
-            RETURN,
-            libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
-        ));
-    }
-    filter.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
-    let set_filter = move || {
-        let program = libc::sock_fprog {
-            len: filter.len() as u16,
-            filter: filter.as_ptr().cast_mut(),
-        };
-        // SAFETY: prctl(2) reads the program, which lives until it returns.
-        unsafe {
-            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
-            check(libc::prctl(
-                libc::PR_SET_SECCOMP,
-                libc::SECCOMP_MODE_FILTER,
-                &raw const program,
-            ))
         }
-    };
-    // SAFETY: the closure allocates nothing.
-    unsafe { command.pre_exec(set_filter) };
+    }
 }
 
 /// Sets the profiling timer of the command's program, to an hour of its CPU time: exec keeps it.

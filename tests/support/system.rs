@@ -4,7 +4,7 @@
 //! Plain system calls with arguments made here.
 #![allow(unsafe_code)]
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -83,4 +83,45 @@ fn memory_mib(pid: u32, name: &str) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib / 1024.0)
+}
+
+/// Holds the whole file, in the way of fcntl(2), until [`unlock_file`] or the process's end.
+pub(crate) fn lock_file(file: &File) {
+    set_lock(file, libc::F_WRLCK);
+}
+
+/// Lets others have the file.
+pub(crate) fn unlock_file(file: &File) {
+    set_lock(file, libc::F_UNLCK);
+}
+
+fn set_lock(file: &File, kind: libc::c_int) {
+    // SAFETY: zero is a valid value: from the file's start to its end.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    // SAFETY: fcntl(2) reads the structure.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) };
+    assert_eq!(result, 0, "fcntl: {}", std::io::Error::last_os_error());
+}
+
+/// Sends SIGPROF to each thread of a child that has a handler for it.
+pub(crate) fn signal_all_threads(pid: u32) {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return;
+    };
+    for task in tasks.flatten() {
+        let Some(tid) = task.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let tid: libc::c_long = tid;
+        // SAFETY: tgkill(2) touches no memory; a thread that has ended is none of the process's any more.
+        unsafe {
+            libc::syscall(
+                libc::SYS_tgkill,
+                libc::c_long::from(pid),
+                tid,
+                libc::SIGPROF,
+            )
+        };
+    }
 }
