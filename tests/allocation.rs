@@ -1,10 +1,11 @@
 //! What was allocated is shown where it was, and all of it.
 
 use crate::accuracy::measure;
-use crate::support::{Allocation, Profile, Program, Run, Stack, on_jdks};
+use crate::support::{Allocation, Profile, Program, Run, Stack, every_jdk, on_jdks};
 
-/// The JVMs that sample allocations (JEP 331).
+/// The JVMs that sample allocations (JEP 331), and one of each kind of them.
 const SAMPLING: &[u32] = &[11, 17, 21, 25];
+const OF_EACH_KIND: &[u32] = &[17, 25];
 /// The first of them whose samples are right by themselves.
 const UNBIASED: u32 = 25;
 /// One site's bytes, unless chance allows for more.
@@ -21,6 +22,10 @@ const SITES: [(&str, &str); 6] = [
     ("huge", "[B"),
 ];
 
+fn versions() -> &'static [u32] {
+    if every_jdk() { SAMPLING } else { OF_EACH_KIND }
+}
+
 fn is_site(stack: &Stack, site: &str) -> bool {
     let method = format!("io/jprof/harness/Allocations.{site}");
     stack.frames.first() == Some(&method)
@@ -28,7 +33,7 @@ fn is_site(stack: &Stack, site: &str) -> bool {
 
 #[test]
 fn bytes_by_site_and_in_sum_at_an_interval() {
-    on_jdks("allocations", SAMPLING, |jdk| {
+    on_jdks("allocations", versions(), |jdk| {
         let program = Program::new(jdk, "Allocations", &["4"]).jvm("-Xmx512m");
         let measured = measure(program, "event=none,alloc=512k");
         check(&measured.profile, &measured.run, jdk.version);
@@ -37,7 +42,7 @@ fn bytes_by_site_and_in_sum_at_an_interval() {
 
 #[test]
 fn bytes_by_site_and_in_sum_while_the_interval_adapts() {
-    on_jdks("allocations, adaptive", SAMPLING, |jdk| {
+    on_jdks("allocations, adaptive", versions(), |jdk| {
         let program = Program::new(jdk, "Allocations", &["6"]).jvm("-Xmx512m");
         let measured = measure(program, "event=none,alloc=on");
         let samples = measured.profile.allocations.len() as u64;
@@ -52,16 +57,21 @@ fn bytes_by_site_and_in_sum_while_the_interval_adapts() {
 fn check(profile: &Profile, run: &Run, version: u32) {
     let bytes = |keep: &dyn Fn(&Allocation) -> bool| {
         let kept = profile.allocations.iter().filter(|sample| keep(sample));
-        kept.fold((0, 0.0), |(count, bytes), sample| {
-            (count + 1, bytes + sample.size as f64 * sample.weight)
+        kept.fold((0, 0.0, 0.0), |(count, bytes, squares), sample| {
+            let own = sample.size as f64 * sample.weight;
+            (count + 1, bytes + own, squares + own * own)
         })
     };
     let mut wrong = Vec::new();
     for (site, class) in SITES {
         let truth = run.truth(&format!("site.{site}.bytes")) as f64;
-        let (samples, claimed) = bytes(&|sample| is_site(&sample.stack, site));
+        let (samples, claimed, squares) = bytes(&|sample| is_site(&sample.stack, site));
         let off = claimed / truth - 1.0;
-        let chance = STANDARD_ERRORS / f64::from(samples.max(1)).sqrt();
+        // Samples that were taken at different distances stand for more or for less.
+        let chance = match samples {
+            0 => 1.0,
+            _ => STANDARD_ERRORS * squares.sqrt() / claimed,
+        };
         eprintln!(
             "JDK {version}: {site}: {claimed:.0} of {truth:.0} bytes ({:+.2} %), {samples} samples",
             off * 100.0
@@ -75,7 +85,7 @@ fn check(profile: &Profile, run: &Run, version: u32) {
     }
     let (mut claimed_in_all, mut truth_in_all) = (0.0, 0.0);
     for (name, truth) in run.truths_like("thread.", ".allocated_bytes") {
-        let (samples, claimed) = bytes(&|sample| *sample.thread == *name);
+        let (samples, claimed, _) = bytes(&|sample| *sample.thread == *name);
         eprintln!(
             "JDK {version}: thread {name}: {claimed:.0} of {truth} bytes ({:+.2} %), {samples} samples",
             (claimed / truth as f64 - 1.0) * 100.0

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{bystander, check_share_of_major, guest, recorded};
 use crate::accuracy::engines;
-use crate::support::{ALL, Jdk, Profile, Program, Run, at_once, folder, on_jdks};
+use crate::support::{Jdk, OLD_AND_USUAL, Profile, Program, Run, at_once, folder, on_jdks};
 
 /// How often `OwnSignals` sends each signal in each way.
 const TIMES: u64 = 50;
@@ -16,7 +16,7 @@ const WAYS: u64 = 7;
 #[test]
 fn signals_of_the_application_come_as_they_were_sent() {
     let test = "the application's own signals";
-    on_jdks(test, ALL, |jdk| {
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
         let library = guest().to_str().expect("letters");
         let program = |guest: &str| {
             let program = Program::new(jdk, "OwnSignals", &[&TIMES.to_string(), library]);
@@ -87,7 +87,7 @@ fn flight_recorder(file: &Path) -> u64 {
 
 #[test]
 fn java_agents_the_debugger_and_flight_recorder_work_beside() {
-    on_jdks("agents and Flight Recorder", ALL, |jdk| {
+    on_jdks("agents and Flight Recorder", OLD_AND_USUAL, |jdk| {
         let folder = folder();
         let jar = observer_jar(jdk, folder.path());
         let recording = |name: &str| folder.path().join(name);

@@ -4,7 +4,9 @@ use std::process::Command;
 
 use super::{beside, bystander, check_says};
 use crate::accuracy::Measured;
-use crate::support::{ALL, Profile, Program, closed_port, folder, is_root, on_jdks, skip};
+use crate::support::{
+    OLD_AND_USUAL, Profile, Program, closed_port, folder, is_root, on_jdks, skip,
+};
 
 /// Runs a program in a mount namespace of its own, after `script` has changed it, which may use the folders that the program
 /// needs as `$1` and so on.
@@ -32,7 +34,7 @@ fn without_proc_the_application_does_not_mind() {
     if !may_mount(test) {
         return;
     }
-    on_jdks(test, ALL, |jdk| {
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
         let folder = folder();
         let file = folder.path().join("all.jfr");
         // Without /proc the loader does not find the launcher's library by itself.
@@ -70,7 +72,7 @@ fn where_nothing_can_be_written_one_line_says_that_nothing_is_kept() {
     if !may_mount(test) {
         return;
     }
-    on_jdks(test, ALL, |jdk| {
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
         let writable = folder();
         let writable = writable.path().to_str().expect("letters");
         let program = || changed(bystander(jdk), READ_ONLY, &[writable]);

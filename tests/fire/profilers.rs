@@ -7,7 +7,7 @@ use std::process::Command;
 use super::{bystander, check_share_of_major, recorded};
 use crate::accuracy::Measured;
 use crate::attach::attach;
-use crate::support::{ALL, Jdk, Profile, Program, Run, folder, on_jdks, root, skip};
+use crate::support::{Jdk, OLD_AND_USUAL, Profile, Program, Run, folder, on_jdks, root, skip};
 
 /// async-profiler's samples beside jprof, of those that it takes alone.
 const KEPT: std::ops::RangeInclusive<f64> = 0.85..=1.2;
@@ -44,7 +44,7 @@ fn profiled(jdk: &Jdk, library: &Path, file: &Path) -> Program {
 fn async_profiler_that_was_first_goes_on() {
     let test = "async-profiler, then jprof";
     let Some(library) = library(test) else { return };
-    on_jdks(test, ALL, |jdk| {
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
         let folder = folder();
         let (alone, beside) = (
             folder.path().join("alone.jfr"),
@@ -63,7 +63,7 @@ fn async_profiler_that_was_first_goes_on() {
 fn async_profiler_that_was_first_goes_on_when_jprof_is_attached() {
     let test = "async-profiler, then jprof attached";
     let Some(library) = library(test) else { return };
-    on_jdks(test, ALL, |jdk| {
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
         let folder = folder();
         let (alone, beside) = (
             folder.path().join("alone.jfr"),
@@ -116,7 +116,7 @@ fn check_theirs(jdk: &Jdk, alone: &Path, beside: &Path) {
 fn async_profiler_that_comes_later_and_jprof_both_go_on() {
     let test = "jprof, then async-profiler";
     let Some(library) = library(test) else { return };
-    on_jdks(test, ALL, |jdk| {
+    on_jdks(test, OLD_AND_USUAL, |jdk| {
         let folder = folder();
         let (alone, beside) = (
             folder.path().join("alone.jfr"),
@@ -143,7 +143,7 @@ fn async_profiler_that_is_attached_later_and_jprof_both_go_on() {
     let test = "jprof, then async-profiler attached";
     let Some(library) = library(test) else { return };
     // jcmd of JDK 8 loads no agents.
-    on_jdks(test, &[11, 17, 21, 25], |jdk| {
+    on_jdks(test, &[17], |jdk| {
         let folder = folder();
         let (beside, ours) = (
             folder.path().join("beside.jfr"),

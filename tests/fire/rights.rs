@@ -5,7 +5,9 @@ use super::{
     recorded,
 };
 use crate::accuracy::Measured;
-use crate::support::{ALL, Confinement, Jdk, Program, at_once, is_root, on_jdks, skip};
+use crate::support::{
+    ALL, Confinement, Jdk, OLD_AND_USUAL, Program, at_once, is_root, on_jdks, skip,
+};
 
 /// The least part of all CPU time that the program's own threads have, with a stack: the JVM starts, compiles and ends, too.
 const OWN_PART: f64 = 0.5;
@@ -130,7 +132,7 @@ fn no_memory_for_samples() -> Confinement {
 
 #[test]
 fn without_memory_nothing_is_profiled_and_one_line_says_so() {
-    on_jdks("no memory", ALL, |jdk: &Jdk| {
+    on_jdks("no memory", OLD_AND_USUAL, |jdk: &Jdk| {
         let plain = plain_bystander(jdk, BYSTANDER);
         let program = bystander(jdk).confined(no_memory_for_samples());
         let alike = recorded(program, "interval=1ms", &plain);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::check_alike;
 use crate::support::{
-    ALL, Jdk, Program, Run, folder, lock_file, on_jdks, signal_all_threads, unlock_file,
+    Jdk, OLD_AND_USUAL, Program, Run, folder, lock_file, on_jdks, signal_all_threads, unlock_file,
 };
 
 /// How long the program waits for a lock.
@@ -102,7 +102,7 @@ fn check_lengths(what: &str, plain: &Waited, with: &Waited, longer: f64) {
 
 #[test]
 fn waits_are_what_they_are_without_the_agent() {
-    on_jdks("waits", ALL, |jdk| {
+    on_jdks("waits", OLD_AND_USUAL, |jdk| {
         let options = |name: &str, folder: &Path| {
             let file = folder.join(name);
             format!("url=none,interval=1ms,file={}", file.display())

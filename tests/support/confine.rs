@@ -1,7 +1,8 @@
 //! Programs that may do less than others: refused system calls and small limits.
 //!
 //! # Safety
-//! What runs in the child between fork and exec is prctl(2) and setrlimit(2) with memory that was filled in before.
+//! What runs in the child between fork and exec is signal(2), prctl(2) and setrlimit(2) with memory that was filled in
+//! before.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -67,6 +68,11 @@ impl Confinement {
         let filter = self.filter();
         let limits = self.limits;
         let confine = move || {
+            // Tests may run where these are ignored, in the background of a shell; a JVM that inherits that leaves them alone.
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+                // SAFETY: the default action has no handler.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
             for &(resource, value) in &limits {
                 let limit = libc::rlimit {
                     rlim_cur: value,

@@ -78,10 +78,13 @@ pub(crate) fn on_jdks_at_once(test: &str, versions: &[u32], body: impl Fn(&Jdk) 
     at_once(&jdks, body);
 }
 
-/// `$JPROF_EVERY_JDK` makes the old and the usual one all: what hardly differs is tried on each as well (`make soak`).
+/// What hardly differs from one JDK to the next is tried on each as well: `make soak` sets `$JPROF_EVERY_JDK`.
+pub(crate) fn every_jdk() -> bool {
+    std::env::var_os("JPROF_EVERY_JDK").is_some()
+}
+
 fn installed(test: &str, versions: &[u32]) -> impl Iterator<Item = Jdk> {
-    let every = std::env::var_os("JPROF_EVERY_JDK").is_some();
-    let versions = if every && versions == OLD_AND_USUAL {
+    let versions = if every_jdk() && versions == OLD_AND_USUAL {
         ALL
     } else {
         versions

@@ -11,7 +11,7 @@ mod system;
 
 pub(crate) use confine::Confinement;
 pub(crate) use datakit::{DataKit, Faulty, Mood, Sent, closed_port};
-pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, on_jdks, on_jdks_at_once};
+pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, every_jdk, on_jdks, on_jdks_at_once};
 pub(crate) use ledger::skip;
 pub(crate) use program::{Program, Run, Running, agent_argument};
 pub(crate) use recording::{Allocation, Profile, Sample, Stack};
