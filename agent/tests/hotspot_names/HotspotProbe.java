@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -148,6 +149,8 @@ public final class HotspotProbe {
                 if (judge() < 0) {
                     wrong.incrementAndGet();
                 }
+                // The table's lock is not fair: the other thread is to have it, too.
+                LockSupport.parkNanos(50_000);
             }
         });
         reader.setDaemon(true);
