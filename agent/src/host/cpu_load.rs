@@ -80,10 +80,29 @@ fn load_between(from: &Reading, to: &Reading, tick_nanos: f64) -> Option<CpuLoad
     // The process's clock is finer than the machine's, so that over a short span it may be ahead of it.
     let total = (machine_ticks as f64).max(user + system);
     Some(CpuLoad {
-        jvm_user: (user / total) as f32,
-        jvm_system: (system / total) as f32,
-        machine_total: (busy.max(user + system) / total).min(1.0) as f32,
+        jvm_user: rounded_down(user / total),
+        jvm_system: rounded_down(system / total),
+        machine_total: rounded_up((busy.max(user + system) / total).min(1.0)),
     })
+}
+
+/// Readers add the parts: were each rounded to the nearest, their sum could be above the whole, even above 1.
+fn rounded_down(share: f64) -> f32 {
+    let nearest = share as f32;
+    if f64::from(nearest) > share {
+        nearest.next_down()
+    } else {
+        nearest
+    }
+}
+
+fn rounded_up(share: f64) -> f32 {
+    let nearest = share as f32;
+    if f64::from(nearest) < share {
+        nearest.next_up()
+    } else {
+        nearest
+    }
 }
 
 #[cfg(test)]
@@ -127,14 +146,38 @@ mod tests {
     fn the_machine_is_never_less_busy_than_the_process() {
         let load =
             load_between(&reading(0, 0, 0, 0), &reading(90, 30, 10, 20), TICK_NANOS).unwrap();
-        assert_eq!((load.jvm_user, load.jvm_system), (0.45, 0.15));
-        assert_eq!(load.machine_total, 0.6);
+        for (found, expected) in [
+            (load.jvm_user, 0.45),
+            (load.jvm_system, 0.15),
+            (load.machine_total, 0.6),
+        ] {
+            assert!((found - expected).abs() <= f32::EPSILON, "{load:?}");
+        }
         // A span shorter than what the process's finer clock shows.
         let load = load_between(&reading(0, 0, 0, 0), &reading(30, 10, 1, 2), TICK_NANOS).unwrap();
         assert_eq!(
             (load.jvm_user, load.jvm_system, load.machine_total),
             (0.75, 0.25, 1.0)
         );
+    }
+
+    #[test]
+    fn parts_never_sum_to_more_than_the_whole() {
+        for user in 1..500 {
+            for system in 0..60 {
+                let load = load_between(
+                    &reading(0, 0, 0, 0),
+                    &reading(user * 7, system * 11, 1, 2),
+                    TICK_NANOS,
+                )
+                .unwrap();
+                let sum = f64::from(load.jvm_user) + f64::from(load.jvm_system);
+                assert!(
+                    sum <= f64::from(load.machine_total) && load.machine_total <= 1.0,
+                    "{user} {system}: {load:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -160,7 +203,8 @@ mod tests {
         assert!(load.jvm_user + load.jvm_system > 0.0);
         assert!(
             load.machine_total <= 1.0
-                && load.jvm_user + load.jvm_system <= load.machine_total + f32::EPSILON
+                && f64::from(load.jvm_user) + f64::from(load.jvm_system)
+                    <= f64::from(load.machine_total)
         );
     }
 }
