@@ -16,6 +16,7 @@ pub mod java;
 pub mod jvmti;
 mod lifecycle;
 pub mod limits;
+mod live_heap;
 mod logging;
 pub mod options;
 pub mod recorder;

@@ -7,7 +7,7 @@
 //! | 2 | thread key |
 //! | 3 | weight (32 bits, intervals), frame count (32); of an allocation, the class's number |
 //! | 4 | program counter; of an allocation, the object's size in bytes |
-//! | 5 | nanoseconds since the thread's previous sample; of an allocation, the interval in bytes |
+//! | 5 | nanoseconds since the thread's previous sample; of an allocation, the interval in bytes (32 bits), and its number among the live objects or 0 (32) |
 //! | 6 … | a method per frame, leaf first, then the positions in them, two a word |
 
 use crate::ring::Reservation;
@@ -56,6 +56,27 @@ pub struct RecordHead {
 
 const TRUNCATED: u64 = 1 << 40;
 const OUTSIDE: u64 = 1 << 41;
+
+/// Word 5 of an allocation.
+#[inline]
+#[must_use]
+pub const fn allocation_word(interval: u32, live: u32) -> u64 {
+    interval as u64 | ((live as u64) << 32)
+}
+
+impl RecordHead {
+    /// Of an allocation: the mean distance of samples in bytes that was in force.
+    #[must_use]
+    pub const fn allocation_interval(&self) -> u64 {
+        self.span_nanos & u32::MAX as u64
+    }
+
+    /// Of an allocation: its number among the live objects; 0 when it is not watched.
+    #[must_use]
+    pub const fn live_number(&self) -> u32 {
+        (self.span_nanos >> 32) as u32
+    }
+}
 
 /// Words of a record with `frames` frames.
 #[inline]

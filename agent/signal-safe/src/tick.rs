@@ -176,7 +176,9 @@ pub struct Allocation {
     /// Bytes.
     pub size: u64,
     /// The mean distance of samples in bytes that was in force at the thread's previous one.
-    pub interval: u64,
+    pub interval: u32,
+    /// Its number among the live objects; 0 when it is not watched.
+    pub live: u32,
 }
 
 /// A tick under way.
@@ -452,7 +454,7 @@ impl Sampler {
             thread: allocation.thread,
             weight: allocation.class,
             program_counter: allocation.size,
-            span_nanos: allocation.interval,
+            span_nanos: record::allocation_word(allocation.interval, allocation.live),
             truncated: outcome.truncated,
             outside: false,
             failure: outcome.failure,

@@ -16,7 +16,7 @@ mod weight;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jni_sys::{JNIEnv, jclass};
+use jni_sys::{JNIEnv, jclass, jobject};
 use jprof_signal_safe::tick::{Allocation, Sampler};
 use jprof_signal_safe::walker::{Failure, Frame, FrameType, Outcome, Position, Room};
 
@@ -27,6 +27,7 @@ pub(crate) use weight::objects;
 
 use crate::hotspot::names::readable;
 use crate::jvmti::{Jvmti, JvmtiError, sys};
+use crate::live_heap::LiveHeap;
 use crate::threads::{Registry, current_tid};
 use classes::{Classes, name_of_signature};
 
@@ -55,6 +56,7 @@ pub(crate) enum Stacks {
 pub(crate) struct Engine {
     sampler: &'static Sampler,
     registry: &'static Registry,
+    live: LiveHeap,
     classes: Classes,
     is_on: AtomicBool,
     raw_names: AtomicBool,
@@ -70,6 +72,7 @@ impl Engine {
         Self {
             sampler,
             registry,
+            live: LiveHeap::new(),
             classes: Classes::default(),
             is_on: AtomicBool::new(false),
             raw_names: AtomicBool::new(false),
@@ -137,6 +140,11 @@ impl Engine {
         }
     }
 
+    /// The sampled objects that are alive.
+    pub(crate) const fn live(&self) -> &LiveHeap {
+        &self.live
+    }
+
     /// Samples taken, and those that were lost.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (
@@ -153,15 +161,12 @@ impl Engine {
     /// The JVM has sampled an object of `size` bytes on the calling thread.
     ///
     /// # Safety
-    /// `env` is the calling thread's own, `class` a valid reference of it.
+    /// `env` is the calling thread's own, `object` and its `class` are valid references of it.
     pub(crate) unsafe fn on_sample(
         &self,
         jvmti: Jvmti,
-        #[cfg_attr(
-            not(target_arch = "x86_64"),
-            expect(unused_variables, reason = "for the own walker")
-        )]
         env: *mut JNIEnv,
+        object: jobject,
         class: jclass,
         size: u64,
     ) {
@@ -191,12 +196,15 @@ impl Engine {
         } else {
             readable(name)
         };
+        // SAFETY: the caller vouches for both.
+        let live = unsafe { self.live.watch(env, object) };
         let allocation = Allocation {
             thread,
             tid,
             class: self.classes.number(name),
             size,
-            interval: before,
+            interval: u32::try_from(before).unwrap_or(u32::MAX),
+            live: live.unwrap_or(0),
         };
         let stacks = *self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
         // Before a ring is held: the JVM may make the thread wait.
@@ -218,6 +226,10 @@ impl Engine {
             }
             stored
         });
+        if let Some(id) = live.filter(|_| !stored) {
+            // SAFETY: the caller vouches for the environment.
+            unsafe { self.live.forget(env, id) };
+        }
         let counter = if stored { &self.taken } else { &self.dropped };
         counter.fetch_add(1, Ordering::Relaxed);
     }

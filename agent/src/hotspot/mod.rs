@@ -7,6 +7,7 @@
 //! Known to work on HotSpot 8, 11, 17, 21 and 25; none of this may be called from a signal handler.
 
 mod allocated;
+mod collections;
 pub mod flags;
 pub mod libjvm;
 pub mod line_numbers;
@@ -21,6 +22,7 @@ pub mod vm_structs;
 pub mod walk_layout;
 
 pub use allocated::AllocatedBytes;
+pub use collections::Collections;
 pub use flags::Flags;
 pub use line_numbers::LineNumbers;
 pub use memory::SafeReader;

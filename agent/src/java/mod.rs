@@ -8,8 +8,10 @@
 
 #[cfg(target_arch = "x86_64")]
 pub mod continuations;
+mod heap;
 mod properties;
 
+pub use heap::{JavaHeap, WeakObject};
 pub use properties::system_properties;
 
 use std::ffi::{CStr, c_void};

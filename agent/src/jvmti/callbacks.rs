@@ -55,6 +55,8 @@ pub(crate) fn enable(jvmti: Jvmti) -> Result<(), JvmtiError> {
     callbacks.ThreadEnd = Some(thread_end);
     // JVMs before 11 leave it out.
     callbacks.SampledObjectAlloc = Some(sampled_object_alloc);
+    callbacks.GarbageCollectionStart = Some(garbage_collection_start);
+    callbacks.GarbageCollectionFinish = Some(garbage_collection_finish);
     callbacks.ClassLoad = Some(class_load);
     callbacks.ClassPrepare = Some(class_prepare);
     jvmti.set_callbacks(&callbacks)?;
@@ -156,17 +158,33 @@ unsafe extern "C" fn sampled_object_alloc(
     jvmti: *mut sys::jvmtiEnv,
     env: *mut JNIEnv,
     _: jobject,
-    _: jobject,
+    object: jobject,
     class: jclass,
     size: jlong,
 ) {
     guarded("SampledObjectAlloc", || {
         if let Some(Audience { allocation, .. }) = AUDIENCE.get() {
-            // SAFETY: the environments are ours and this thread's, the class is its reference.
+            // SAFETY: the environments are ours and this thread's, the object and its class are its references.
             unsafe {
                 let jvmti = Jvmti::from_raw(jvmti);
-                allocation.on_sample(jvmti, env, class, size.cast_unsigned());
+                allocation.on_sample(jvmti, env, object, class, size.cast_unsigned());
             }
+        }
+    });
+}
+
+unsafe extern "C" fn garbage_collection_start(_: *mut sys::jvmtiEnv) {
+    guarded("GarbageCollectionStart", || {
+        if let Some(Audience { allocation, .. }) = AUDIENCE.get() {
+            allocation.live().on_pause_start();
+        }
+    });
+}
+
+unsafe extern "C" fn garbage_collection_finish(_: *mut sys::jvmtiEnv) {
+    guarded("GarbageCollectionFinish", || {
+        if let Some(Audience { allocation, .. }) = AUDIENCE.get() {
+            allocation.live().on_pause_end();
         }
     });
 }

@@ -120,9 +120,29 @@ impl Jvmti {
     /// # Errors
     /// As JVMTI's `AddCapabilities` and `RelinquishCapabilities`: before 11 there is no such capability.
     pub fn sample_allocations(&self, on: bool) -> Result<(), JvmtiError> {
+        self.capability(on, |wanted| {
+            wanted.set_can_generate_sampled_object_alloc_events(1);
+        })
+    }
+
+    /// Takes the capability to be told of the collector's pauses, or gives it back.
+    ///
+    /// # Errors
+    /// As JVMTI's `AddCapabilities` and `RelinquishCapabilities`.
+    pub fn tell_of_collections(&self, on: bool) -> Result<(), JvmtiError> {
+        self.capability(on, |wanted| {
+            wanted.set_can_generate_garbage_collection_events(1);
+        })
+    }
+
+    fn capability(
+        &self,
+        on: bool,
+        choose: impl FnOnce(&mut sys::jvmtiCapabilities),
+    ) -> Result<(), JvmtiError> {
         // SAFETY: zero is a valid value: no capability.
         let mut wanted: sys::jvmtiCapabilities = unsafe { mem::zeroed() };
-        wanted.set_can_generate_sampled_object_alloc_events(1);
+        choose(&mut wanted);
         // SAFETY: see the module; the capabilities are read.
         unsafe {
             if on {

@@ -70,8 +70,10 @@ fn meaning(name: &str) -> Option<Meaning> {
         "jfr" | "quiet" | "threads" | "samples" | "total" | "simple" | "norm" | "sig" | "ann"
         | "lib" | "dot" | "title" | "minwidth" | "reverse" | "inverted" => Meaning::Nothing,
         "alloc" => Meaning::Is(&keys::ALLOC),
-        "live" | "wall" | "lock" | "nativemem" | "nativelock" | "nofree" | "proc" | "trace"
-        | "all" => Meaning::Engine,
+        "live" => Meaning::Is(&keys::LIVE),
+        "wall" | "lock" | "nativemem" | "nativelock" | "nofree" | "proc" | "trace" | "all" => {
+            Meaning::Engine
+        }
         "collapsed" | "folded" | "flamegraph" | "tree" | "traces" | "flat" | "otlp" | "text"
         | "svg" | "summary" => Meaning::Format,
         "alluser" | "begin" | "chunksize" | "chunktime" | "clock" | "cstack" | "end"
@@ -103,6 +105,10 @@ pub(super) fn translate<'a>(words: impl Iterator<Item = Word<'a>>) -> Translated
                         names_engine = true;
                         // What it samples where no number is given.
                         Cow::Borrowed(word.value.unwrap_or("512k"))
+                    }
+                    "live" => {
+                        names_engine = true;
+                        Cow::Borrowed(word.value.unwrap_or("on"))
                     }
                     "event" => name.clone(),
                     "stackdepth" => translated.stack_depth(&word),
@@ -153,11 +159,13 @@ impl Translated {
                 self.give(key, name, value);
             }
             (Some(key), Some(value)) => self.give(key, name, value),
-            (Some(key), None) if key == &keys::STRICT => self.give(key, name, "on"),
-            (Some(key), None) => {
-                let message = format!("has no value; it takes {}", key.wants);
-                self.note(word, message);
-            }
+            (Some(key), None) => match keys::value_alone(key) {
+                Some(text) => self.give(key, name, text),
+                None => {
+                    let message = format!("has no value; it takes {}", key.wants);
+                    self.note(word, message);
+                }
+            },
             (None, _) => {
                 let known = keys::KEYS
                     .iter()

@@ -10,9 +10,10 @@ use super::keys::{self, Key};
 use super::parser::Parser;
 use super::perf_event::PerfEvent;
 use super::read;
+use super::read::Others;
 use super::sources::{Candidate, Origin, fall_backs, set};
 use super::tags::{self, Tags};
-use super::values::{Alloc, Dialect, Event, Names, Url, Walker};
+use super::values::{Alloc, Dialect, Event, Live, Names, Url, Walker};
 
 /// Shortest and longest profile. Under a second, what a chunk holds beside its samples outweighs them; a profile whose
 /// end is hours behind is moved to another time by DataKit (from 2 h on).
@@ -81,14 +82,14 @@ impl Parser<'_> {
     /// The event. One that is asked for by name is never replaced by another: a word of an engine that is not there
     /// gives no samples at all, unless an event that is there stands beside it.
     ///
-    /// Also, whether allocations are among the events.
-    pub(super) fn event(&mut self) -> (Event, bool) {
+    /// Also, which other engines are among the events.
+    pub(super) fn event(&mut self) -> (Event, Others) {
         let candidates = self.candidates(&keys::EVENT);
         let read = self.first(&keys::EVENT, candidates, |candidate, text| {
             read::events(text).map(|events| (events, candidate.clone()))
         });
         let Some((events, candidate)) = read else {
-            return (Event::default(), false);
+            return (Event::default(), Others::default());
         };
         if !events.later.is_empty() {
             let note = format!(
@@ -104,7 +105,7 @@ impl Parser<'_> {
             );
             self.complaints.push(candidate.note(note));
         }
-        (events.cpu.unwrap_or(Event::None), events.alloc)
+        (events.cpu.unwrap_or(Event::None), events.others)
     }
 
     /// The interval: of CPU time, or for a perf event by name of events.
@@ -135,6 +136,17 @@ impl Parser<'_> {
         } else {
             Alloc::Off
         })
+    }
+
+    /// Live objects. In async-profiler's manner only the string itself can ask for them.
+    pub(super) fn live(&mut self, as_async_profiler: bool, is_event: bool) -> Live {
+        let candidates = if as_async_profiler {
+            self.in_agent_string(&keys::LIVE).into_iter().collect()
+        } else {
+            self.candidates(&keys::LIVE)
+        };
+        let given = self.first(&keys::LIVE, candidates, |_, text| read::live(text));
+        given.unwrap_or(if is_event { Live::On } else { Live::Off })
     }
 
     /// Where to upload. In async-profiler's manner only the string itself can ask for an upload.

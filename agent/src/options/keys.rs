@@ -118,6 +118,11 @@ pub(super) static ALLOC: Key = plain(
     "JPROF_ALLOC",
     "off, on, or how many bytes lie between two samples: a whole number from 1 to 2g, with k, m or g if need be",
 );
+pub(super) static LIVE: Key = plain(
+    "live",
+    "JPROF_LIVE",
+    "off, on or all, and means on without a value",
+);
 pub(super) static DIALECT: Key = plain("dialect", "JPROF_DIALECT", "datakit or jdk");
 pub(super) static WALKER: Key = plain("walker", "JPROF_WALKER", "vm, agct or both");
 pub(super) static STACKDEPTH: Key = plain(
@@ -155,7 +160,7 @@ pub(super) static STRICT: Key = plain(
 );
 
 /// Every option of this version, in the order of the documentation.
-pub static KEYS: [&Key; 22] = [
+pub static KEYS: [&Key; 23] = [
     &SERVICE,
     &ENV,
     &VERSION,
@@ -167,6 +172,7 @@ pub static KEYS: [&Key; 22] = [
     &EVENT,
     &INTERVAL,
     &ALLOC,
+    &LIVE,
     &DIALECT,
     &WALKER,
     &STACKDEPTH,
@@ -181,11 +187,20 @@ pub static KEYS: [&Key; 22] = [
 ];
 
 /// Options whose engine is not in this version: known by name, answered with a note, and without effect.
-pub static LATER: [&str; 3] = ["live", "wall", "lock"];
+pub static LATER: [&str; 2] = ["wall", "lock"];
+
+/// A second name of the option `live`: what DataKit's documents call it.
+const MEMLEAK: &str = "memleak";
 
 /// The option of that name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
+    let name = if name == MEMLEAK { LIVE.name } else { name };
     KEYS.into_iter().find(|key| key.name == name)
+}
+
+/// What an option means that stands there without a value.
+pub(super) fn value_alone(key: &Key) -> Option<&'static str> {
+    [&STRICT, &ALLOC, &LIVE].contains(&key).then_some("on")
 }
 
 /// The known name that was probably meant: at most two slips away, and fewer than half of the letters.

@@ -36,7 +36,7 @@ pub use secrets::{is_secret_name, mask_arguments, mask_text, mask_value};
 pub use service_name::default_service_name;
 pub use settings::Setting;
 pub use sources::{NoSources, Origin, Sources};
-pub use values::{Action, Alloc, Dialect, Event, LogTarget, Names, Url, Walker};
+pub use values::{Action, Alloc, Dialect, Event, Live, LogTarget, Names, Url, Walker};
 
 /// The most that the option `stackdepth` takes.
 pub const DEEPEST_STACK: u32 = 8192;
@@ -73,6 +73,8 @@ pub struct Options {
     pub event_period: Option<u64>,
     /// Which allocated objects are sampled.
     pub alloc: Alloc,
+    /// Which of the sampled objects are written as long as they are alive.
+    pub live: Live,
     /// What the events in the file are called.
     pub dialect: Dialect,
     /// How Java stacks are taken.
@@ -127,6 +129,7 @@ impl Default for Options {
             interval: Duration::from_millis(10),
             event_period: None,
             alloc: Alloc::Off,
+            live: Live::Off,
             dialect: Dialect::DataKit,
             walker: Walker::Vm,
             stack_depth: 2048,

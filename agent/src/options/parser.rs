@@ -117,11 +117,13 @@ impl Parser<'_> {
         if let Some(key) = keys::find(&name) {
             let text = match word.value {
                 Some(text) => text,
-                None if key == &keys::STRICT => "on",
-                None => {
-                    let message = format!("has no value; it takes {}", key.wants);
-                    return self.complain(Severity::Wrong, &name, None, message);
-                }
+                None => match keys::value_alone(key) {
+                    Some(text) => text,
+                    None => {
+                        let message = format!("has no value; it takes {}", key.wants);
+                        return self.complain(Severity::Wrong, &name, None, message);
+                    }
+                },
             };
             let candidate = Candidate {
                 text: text.to_owned(),
@@ -237,7 +239,7 @@ impl Parser<'_> {
     fn options(&mut self, action: Option<Action>) -> Options {
         let default = Options::default();
         let mut tags = self.tags();
-        let (event, allocations) = self.event();
+        let (event, others) = self.event();
         let (interval, event_period) = self.interval(&event);
         // async-profiler's users find a file and nothing else, in names that their tools know.
         let as_async_profiler = action.is_some();
@@ -269,7 +271,8 @@ impl Parser<'_> {
             event,
             interval: interval.unwrap_or(default.interval),
             event_period,
-            alloc: self.alloc(as_async_profiler, allocations),
+            alloc: self.alloc(as_async_profiler, others.alloc),
+            live: self.live(as_async_profiler, others.live),
             dialect,
             walker: self.walker().unwrap_or(default.walker),
             stack_depth: self

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ingest_client::{Endpoint, EndpointError};
 
-use super::values::{Alloc, Event, Url};
+use super::values::{Alloc, Event, Live, Url};
 
 const NANOSECOND: u128 = 1;
 const MICROSECOND: u128 = 1_000 * NANOSECOND;
@@ -120,6 +120,16 @@ pub(super) fn alloc(text: &str) -> Result<Alloc, String> {
     }
 }
 
+/// Reads which live objects are written.
+pub(super) fn live(text: &str) -> Result<Live, String> {
+    match text {
+        "on" => Ok(Live::On),
+        "all" => Ok(Live::All),
+        "off" | "none" => Ok(Live::Off),
+        _ => Err("is not one of them".to_owned()),
+    }
+}
+
 /// The largest distance of samples in bytes; what the JVM takes is one less.
 const MOST_ALLOCATED: u128 = 2 << 30;
 
@@ -203,14 +213,23 @@ pub(super) struct Events {
     pub(super) cpu: Option<Event>,
     /// Further ones: only one can be had at a time.
     pub(super) surplus: Vec<String>,
-    /// Whether allocations are among them.
-    pub(super) alloc: bool,
-    /// Words of other engines.
+    /// Other engines that are among them.
+    pub(super) others: Others,
+    /// Words of engines that are not there.
     pub(super) later: Vec<String>,
 }
 
+/// Engines beside that of CPU samples that an event list can name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Others {
+    /// Allocations.
+    pub(super) alloc: bool,
+    /// Live objects.
+    pub(super) live: bool,
+}
+
 /// Words of engines that are not in this version, own and async-profiler's.
-const OTHER_ENGINES: [&str; 6] = ["live", "wall", "lock", "nativemem", "nativelock", "all"];
+const OTHER_ENGINES: [&str; 5] = ["wall", "lock", "nativemem", "nativelock", "all"];
 
 /// Longest name of an event; the kernel's own longest are a third of it.
 const LONGEST_EVENT_NAME: usize = 200;
@@ -223,9 +242,16 @@ pub(super) fn events(text: &str) -> Result<Events, String> {
         .map(str::trim)
         .filter(|name| !name.is_empty())
     {
-        if name == "alloc" {
-            events.alloc = true;
-            continue;
+        match name {
+            "alloc" => {
+                events.others.alloc = true;
+                continue;
+            }
+            "live" | "memleak" => {
+                events.others.live = true;
+                continue;
+            }
+            _ => {}
         }
         if OTHER_ENGINES.contains(&name) {
             events.later.push(name.to_owned());
@@ -456,8 +482,21 @@ mod tests {
             Ok(Events {
                 cpu: Some(Event::Cpu),
                 surplus: vec!["cycles".into()],
-                alloc: true,
+                others: Others {
+                    alloc: true,
+                    live: false,
+                },
                 later: vec!["lock".into()],
+            })
+        );
+        assert_eq!(
+            events("memleak"),
+            Ok(Events {
+                others: Others {
+                    alloc: false,
+                    live: true,
+                },
+                ..Events::default()
             })
         );
         assert_eq!(events("a b"), Err("is no event".to_owned()));

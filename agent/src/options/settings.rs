@@ -57,6 +57,7 @@ impl Parsed {
                 .event_period
                 .map_or_else(|| duration(options.interval), |events| events.to_string()),
             "alloc" => options.alloc.to_string(),
+            "live" => options.live.to_string(),
             "dialect" => options.dialect.to_string(),
             "walker" => options.walker.to_string(),
             "stackdepth" => options.stack_depth.to_string(),
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn every_option_has_its_value() {
         let text = "service=a,env=b,version=c,host=d,tags=team:t;api_key:x,period=90,url=http://u:p@h,file=%p.jfr,\
-                    event=ctimer,interval=1500us,alloc=1536k,dialect=jdk,walker=agct,stackdepth=64,names=raw,spool=/s,shutdown_flush=250ms,\
+                    event=ctimer,interval=1500us,alloc=1536k,live=all,dialect=jdk,walker=agct,stackdepth=64,names=raw,spool=/s,shutdown_flush=250ms,\
                     library_type=l,debugdir=/d;/e,log=/l,loglevel=debug,strict";
         let parsed = parse(text, &NoSources);
         assert_eq!(parsed.complaints, []);
@@ -128,6 +129,7 @@ mod tests {
             ("event", "ctimer"),
             ("interval", "1500us"),
             ("alloc", "1536k"),
+            ("live", "all"),
             ("dialect", "jdk"),
             ("walker", "agct"),
             ("stackdepth", "64"),

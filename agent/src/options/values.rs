@@ -107,6 +107,28 @@ impl fmt::Display for Alloc {
     }
 }
 
+/// Which of the sampled objects are written as long as they are alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Live {
+    /// None.
+    #[default]
+    Off,
+    /// Those that a garbage collection has left alive.
+    On,
+    /// The younger ones as well, of which nobody knows yet whether they are.
+    All,
+}
+
+impl fmt::Display for Live {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Live::Off => "off",
+            Live::On => "on",
+            Live::All => "all",
+        })
+    }
+}
+
 /// What the events in the file are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {

@@ -18,6 +18,8 @@ use crate::threads::Registry;
 pub struct Allocations {
     engine: &'static Engine,
     jvmti: Jvmti,
+    /// Whether events are written, or the samples only serve to find live objects.
+    is_written: bool,
     /// `None` where the distance of samples was asked for.
     pacing: Option<Pacing>,
     paced_at: u64,
@@ -38,6 +40,8 @@ struct Waiting {
     class: ClassId,
     size: u64,
     objects: f64,
+    /// Its number among the live objects, or 0.
+    live: u32,
 }
 
 impl Allocations {
@@ -45,6 +49,7 @@ impl Allocations {
     pub(crate) fn begin(
         engine: &'static Engine,
         jvmti: Jvmti,
+        is_written: bool,
         paced: Option<Pacing>,
         registry: &Registry,
         now: u64,
@@ -52,6 +57,7 @@ impl Allocations {
         Self {
             engine,
             jvmti,
+            is_written,
             pacing: paced,
             paced_at: now,
             paced_samples: engine.counts().0,
@@ -119,7 +125,8 @@ impl Run {
             chunk.label_stack(if reason.is_empty() { NO_FRAME } else { reason })
         };
         let number = head.weight;
-        let class = chunk.class(number, || allocations.engine.class_name(number));
+        let name = allocations.engine.class_name(number);
+        let class = chunk.class(number, &name);
         let size = head.program_counter;
         allocations.waiting.push(Waiting {
             ticks,
@@ -128,8 +135,12 @@ impl Run {
             stack,
             class,
             size,
-            objects: objects(size, head.span_nanos),
+            objects: objects(size, head.allocation_interval()),
+            live: head.live_number(),
         });
+        if head.live_number() != 0 {
+            self.meet_live_object(record, &facts, &name);
+        }
     }
 
     /// Adapts the distance of samples, and writes those that wait if there are enough.
@@ -152,10 +163,15 @@ impl Run {
         let now = self.recorder.registry.allocated();
         let factors = allocations.calibration.close(now, &estimates);
         let waiting = std::mem::take(&mut allocations.waiting);
+        let is_written = allocations.is_written;
         let mut result = Ok(());
         for sample in &waiting {
-            let Some(chunk) = self.chunk.as_mut() else {
-                return;
+            let objects = sample.objects * factors.of(sample.key);
+            if let Some(live) = self.recorder.live.as_mut() {
+                live.weigh(sample.live, objects);
+            }
+            let Some(chunk) = self.chunk.as_mut().filter(|_| is_written) else {
+                continue;
             };
             let event = ObjectSample {
                 ticks: sample.ticks,
@@ -163,7 +179,7 @@ impl Run {
                 stack: sample.stack,
                 class: sample.class,
                 size_bytes: sample.size,
-                weight: (sample.objects * factors.of(sample.key)) as f32,
+                weight: objects as f32,
             };
             result = result.and_then(|()| chunk.write_counted(&event));
         }

@@ -13,7 +13,8 @@ use jprof_signal_safe::threads::ThreadKey;
 use jprof_signal_safe::walker::{Failure, FrameType};
 use rustc_hash::FxHashMap;
 
-use super::methods::{Methods, Writer};
+use super::kept::{KeptFrame, KeptStack};
+use super::methods::{self, Methods, Writer};
 use super::naming::{Epoch, Naming};
 use super::roster::ThreadFacts;
 use super::stack_key::StackKey;
@@ -50,6 +51,7 @@ pub(super) struct OpenChunk {
     ended_threads: Option<ThreadId>,
     /// The classes of sampled objects, by the allocation engine's numbers.
     classes: FxHashMap<u32, ClassId>,
+    kept_stacks: FxHashMap<*const KeptStack, StackTraceId>,
     frames: Vec<Frame>,
     samples: u64,
 }
@@ -70,6 +72,7 @@ impl OpenChunk {
             threads: FxHashMap::default(),
             ended_threads: None,
             classes: FxHashMap::default(),
+            kept_stacks: FxHashMap::default(),
             frames: Vec::new(),
             samples: 0,
         })
@@ -107,13 +110,42 @@ impl OpenChunk {
     }
 
     /// The chunk's id of a class that the allocation engine knows by a number.
-    pub(super) fn class(&mut self, number: u32, name: impl FnOnce() -> Arc<str>) -> ClassId {
-        *self.classes.entry(number).or_insert_with(|| {
-            self.writer.class(&ClassRef {
-                name: &name(),
-                modifiers: 0,
-            })
-        })
+    pub(super) fn class(&mut self, number: u32, name: &str) -> ClassId {
+        *self
+            .classes
+            .entry(number)
+            .or_insert_with(|| self.writer.class(&class_ref(name)))
+    }
+
+    /// The chunk's id of a class.
+    pub(super) fn class_named(&mut self, name: &str) -> ClassId {
+        self.writer.class(&class_ref(name))
+    }
+
+    /// The frames of a record in words, above the reason that kept the walk from those below.
+    pub(super) fn kept_frames(
+        &mut self,
+        record: &RecordView<'_>,
+        naming: &mut Naming,
+    ) -> Vec<KeptFrame> {
+        let (methods, writer) = (&mut self.methods, &mut self.writer);
+        let mut frames: Vec<_> = record
+            .frames()
+            .map(|frame| methods.kept_frame(frame, naming, writer))
+            .collect();
+        let reason = record.head.failure.label();
+        if !reason.is_empty() {
+            frames.push(methods::kept_label(reason));
+        }
+        frames
+    }
+
+    /// The chunk's id of a stack that is kept. The stack lives as long as the chunk is open.
+    pub(super) fn kept_stack(&mut self, stack: &Arc<KeptStack>) -> StackTraceId {
+        *self
+            .kept_stacks
+            .entry(Arc::as_ptr(stack))
+            .or_insert_with(|| stack.write(&mut self.writer))
     }
 
     /// The pseudo-thread of CPU time that no living thread can be asked about.
@@ -232,6 +264,10 @@ impl OpenChunk {
             .into_inner()
             .map_err(|error| WriteError::from(error.into_error()))
     }
+}
+
+const fn class_ref(name: &str) -> ClassRef<'_> {
+    ClassRef { name, modifiers: 0 }
 }
 
 /// Where the thread was, as far as the walk tells. `library`: the one that the Java frames have called.

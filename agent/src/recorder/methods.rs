@@ -6,11 +6,13 @@
 use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::BufWriter;
+use std::sync::Arc;
 
 use jfr_writer::{ChunkWriter, ClassRef, Frame, FrameKind, MethodId, MethodRef};
 use jprof_signal_safe::walker::{self, FrameType};
 use rustc_hash::FxHashMap;
 
+use super::kept::{KeptFrame, MethodText};
 use super::naming::{Epoch, Naming};
 use crate::hotspot::line_numbers::LineNumbers;
 use crate::hotspot::names::{Footprint, MethodDescription};
@@ -20,6 +22,13 @@ pub(super) type Writer = ChunkWriter<BufWriter<File>>;
 
 /// In place of a method's address: frames of a virtual thread that are still in the heap.
 const FROZEN: usize = 0;
+const FROZEN_LABEL: &str = "[frozen frames]";
+/// In place of a method that has no name any more.
+const UNKNOWN: &str = "[unknown_method]";
+
+/// What labels have where methods have a descriptor and modifiers: they are native (JVM specification, table 4.6-A).
+const LABEL_DESCRIPTOR: &str = "()V";
+const LABEL_MODIFIERS: u32 = 0x100;
 
 /// Methods and labels that have an id in the chunk.
 #[derive(Debug, Default)]
@@ -31,6 +40,8 @@ pub(super) struct Methods {
 #[derive(Debug)]
 struct KnownMethod {
     id: MethodId,
+    /// Only where stacks are kept beyond the chunk.
+    text: Option<Arc<MethodText>>,
     lines: LineNumbers,
     /// `None` where there was nothing to read.
     footprint: Option<Footprint>,
@@ -60,7 +71,7 @@ impl Methods {
         writer: &mut Writer,
     ) -> Frame {
         if frame.method == FROZEN {
-            return self.label("[frozen frames]", writer);
+            return self.label(FROZEN_LABEL, writer);
         }
         let method = self.known(frame.method, naming, writer);
         let kind = match frame.position.frame_type() {
@@ -80,6 +91,39 @@ impl Methods {
             bytecode_index: index.unwrap_or(0),
             kind,
         }
+    }
+
+    /// The frame in words.
+    pub(super) fn kept_frame(
+        &mut self,
+        frame: walker::Frame,
+        naming: &mut Naming,
+        writer: &mut Writer,
+    ) -> KeptFrame {
+        let Frame {
+            line,
+            bytecode_index,
+            kind,
+            ..
+        } = self.frame(frame, naming, writer);
+        let text = self
+            .known
+            .get(&frame.method)
+            .and_then(|method| method.text.clone());
+        let label = if frame.method == FROZEN {
+            FROZEN_LABEL
+        } else {
+            UNKNOWN
+        };
+        text.map_or_else(
+            || kept_label(label),
+            |method| KeptFrame {
+                method,
+                line,
+                bytecode_index,
+                kind,
+            },
+        )
     }
 
     /// Whether that address has led to the same method since an epoch.
@@ -126,11 +170,26 @@ impl Methods {
     }
 }
 
+/// The words of a frame that is no Java method.
+pub(super) fn kept_label(label: &str) -> KeptFrame {
+    KeptFrame {
+        method: Arc::new(MethodText {
+            class: "".into(),
+            name: label.into(),
+            descriptor: LABEL_DESCRIPTOR.into(),
+            modifiers: LABEL_MODIFIERS,
+        }),
+        line: 0,
+        bytecode_index: 0,
+        kind: FrameKind::Native,
+    }
+}
+
 impl KnownMethod {
     fn read(address: usize, naming: &mut Naming, labels: &mut Labels, writer: &mut Writer) -> Self {
         match naming.describe(address) {
             Some(found) => Self::new(found, naming, writer),
-            None => Self::unknown(labels.id("[unknown_method]", writer), naming),
+            None => Self::unknown(labels.id(UNKNOWN, writer), naming),
         }
     }
 
@@ -151,8 +210,17 @@ impl KnownMethod {
             (false, true) => FrameKind::Jit,
             (false, false) => FrameKind::Interpreted,
         };
+        let text = naming.keeps_texts().then(|| {
+            Arc::new(MethodText {
+                class: found.class_name.into(),
+                name: found.name.into(),
+                descriptor: found.descriptor.into(),
+                modifiers: found.modifiers,
+            })
+        });
         Self {
             id,
+            text,
             lines: found.line_numbers,
             footprint: Some(found.footprint),
             since: naming.epoch(),
@@ -168,6 +236,7 @@ impl KnownMethod {
     fn unknown(id: MethodId, naming: &Naming) -> Self {
         Self {
             id,
+            text: None,
             lines: LineNumbers::default(),
             footprint: None,
             since: naming.epoch(),
@@ -238,8 +307,8 @@ impl Labels {
         let id = writer.method(&MethodRef {
             class,
             name: label,
-            descriptor: "()V",
-            modifiers: 0x100,
+            descriptor: LABEL_DESCRIPTOR,
+            modifiers: LABEL_MODIFIERS,
             hidden: false,
         });
         self.ids.insert(label.into(), id);

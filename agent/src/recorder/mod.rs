@@ -8,6 +8,8 @@ mod allocations;
 mod chunk;
 mod clock;
 mod frame_names;
+mod kept;
+mod live_objects;
 mod local_time;
 mod methods;
 mod naming;
@@ -35,6 +37,7 @@ use account::CpuAccount;
 pub use allocations::Allocations;
 use chunk::{OpenChunk, SampleFacts, mode_of};
 use clock::ChunkClock;
+pub use live_objects::LiveObjects;
 use naming::Naming;
 pub use output::{Output, OutputError};
 pub use preamble::{Interval, Preamble, Settings, VERSION};
@@ -81,6 +84,8 @@ pub struct Recorder {
     pub fault_handlers: Option<FaultHandlers>,
     /// The allocation engine, if it runs.
     pub allocations: Option<Allocations>,
+    /// The live heap, if it is watched.
+    pub live: Option<LiveObjects>,
     /// The process's CPU clock when sampling began.
     pub start_cpu_nanos: u64,
     /// What had been counted before that, by earlier recordings of the process.
@@ -172,7 +177,7 @@ impl Recorder {
             later: Vec::new(),
             words: Vec::new(),
             counters_written: std::mem::take(&mut self.counted_before.0),
-            naming: Naming::new(self.resolver.take()),
+            naming: Naming::new(self.resolver.take(), self.live.is_some()),
             signs_of_haste: 0,
             chunks_failed: 0,
             last_loss: String::new(),
@@ -189,6 +194,9 @@ impl Recorder {
             let stopping = order() == Order::Stop;
             if stopping {
                 run.seal(now, true);
+                if let (Some(live), Some(env)) = (&run.recorder.live, run.env) {
+                    live.end(env);
+                }
                 return;
             }
             if now >= boundary {
@@ -280,6 +288,9 @@ impl Run {
         }
         self.words = words;
         self.keep_allocations();
+        if let (Some(live), Some(env)) = (&self.recorder.live, self.env) {
+            live.look(env);
+        }
         let signs = self.naming.signs_of_haste();
         if signs > self.signs_of_haste {
             self.signs_of_haste = signs;
@@ -359,6 +370,7 @@ impl Run {
         self.drain(if last { u64::MAX } else { boundary });
         self.settle_cpu_time(boundary, last);
         self.write_allocations();
+        self.write_live_objects(boundary);
         self.refresh_names();
         self.write_counters(boundary);
         let from = (self.clock.boundary(), self.clock.unix_nanos());

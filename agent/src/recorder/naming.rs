@@ -10,6 +10,8 @@ pub(super) struct Epoch(u64);
 #[derive(Debug)]
 pub(super) struct Naming {
     resolver: Option<MethodResolver>,
+    /// Whether names are needed beyond the chunk.
+    keeps_texts: bool,
     failures: [u64; ResolveError::ALL.len()],
     without_layout: u64,
     /// Addresses that were found to stand for another method, or for none.
@@ -23,9 +25,10 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    pub(super) fn new(resolver: Option<MethodResolver>) -> Self {
+    pub(super) fn new(resolver: Option<MethodResolver>, keeps_texts: bool) -> Self {
         Self {
             resolver,
+            keeps_texts,
             failures: [0; ResolveError::ALL.len()],
             without_layout: 0,
             changes: 0,
@@ -34,6 +37,10 @@ impl Naming {
             epoch: Epoch(0),
             drain: 0,
         }
+    }
+
+    pub(super) const fn keeps_texts(&self) -> bool {
+        self.keeps_texts
     }
 
     /// A drain begins at this time: methods may have been compiled, and classes loaded, since the last one.
@@ -143,7 +150,7 @@ mod tests {
 
     #[test]
     fn without_a_count_of_classes_each_drain_is_an_epoch() {
-        let mut naming = Naming::new(None);
+        let mut naming = Naming::new(None, false);
         naming.begin_drain(10);
         let first = naming.epoch();
         naming.meet_record(5, || unreachable!("the record is older than the look"));
@@ -155,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_jvm_that_is_not_understood_is_counted() {
-        let mut naming = Naming::new(None);
+        let mut naming = Naming::new(None, false);
         assert_eq!(naming.describe(0x1000), None);
         let counters: Vec<_> = naming.counters().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counters, [("names_without_layout", 1)]);

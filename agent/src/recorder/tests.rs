@@ -65,7 +65,7 @@ impl Chunk {
             ticks_per_second: 1_000_000,
         };
         let file = tempfile::tempfile().expect("a file");
-        let mut naming = Naming::new(Some(FakeMethod::resolver()));
+        let mut naming = Naming::new(Some(FakeMethod::resolver()), false);
         naming.begin_drain(1);
         Chunk {
             open: OpenChunk::begin(file, dialect, start).expect("a chunk"),

@@ -29,8 +29,8 @@ use crate::hotspot::{AllocatedBytes, VmStructs};
 use crate::java;
 use crate::jvmti::{Jvmti, callbacks};
 use crate::limits;
-use crate::options::{Alloc, Dialect, Names, Parsed};
-use crate::recorder::{self, Allocations, CountedBefore, Output};
+use crate::options::{Alloc, Dialect, Live, Names, Parsed};
+use crate::recorder::{self, Allocations, CountedBefore, LiveObjects, Output};
 use crate::threads::{AllocationCounter, Registry};
 
 use process::{COUNTERS, Process};
@@ -121,6 +121,7 @@ impl Session {
                 handlers.remove();
             }
             process.allocation.stop(jvmti);
+            process.allocation.live().stop(jvmti);
             callbacks::watch_threads(jvmti, false);
         };
         engine::install().map_err(|error| {
@@ -144,6 +145,8 @@ impl Session {
             announce_existing(registry, unsafe { java.live_threads(env) }, reader);
         }
         registry.existing_java_done();
+        // SAFETY: the caller vouches for `env`.
+        let live = unsafe { start_live_heap(process, jvmti, env, &hotspot, parsed) };
         let allocations = start_allocations(process, jvmti, parsed, walking.stacks);
         let jvm = hotspot.jvm_info();
         let session_tags = tags::of_session(options, &jvm, hotspot.version);
@@ -171,6 +174,7 @@ impl Session {
             period: options.period,
             more_counters,
             allocations,
+            live,
             start_cpu_nanos,
             counted_before,
             fault_handlers: walking.fault_handlers,
@@ -205,6 +209,7 @@ impl Session {
         let (sampler, registry) = (self.process.sampler, self.process.registry);
         let deadline = Instant::now() + self.shutdown_flush;
         self.process.allocation.stop(self.jvmti);
+        self.process.allocation.live().stop(self.jvmti);
         stop_ticks(registry, sampler);
         if let Some(handlers) = &self.fault_handlers
             && sampler.in_flight.load(Ordering::SeqCst) == 0
@@ -297,21 +302,55 @@ fn start_allocations(
     parsed: &Parsed,
     stacks: Stacks,
 ) -> Option<Allocations> {
-    let (interval, pacing) = match parsed.options.alloc {
-        Alloc::Off => return None,
-        Alloc::Adaptive => (LEAST_INTERVAL, Some(Pacing::new(LEAST_INTERVAL))),
+    let options = &parsed.options;
+    let (interval, pacing) = match options.alloc {
+        Alloc::Off if options.live == Live::Off => return None,
+        Alloc::Off | Alloc::Adaptive => (LEAST_INTERVAL, Some(Pacing::new(LEAST_INTERVAL))),
         Alloc::Every(bytes) => (bytes, None),
     };
-    let raw_names = parsed.options.names == Names::Raw;
+    let raw_names = options.names == Names::Raw;
     let started = process.allocation.start(jvmti, stacks, raw_names, interval);
     if let Err(reason) = started {
-        log::warn!("no allocation samples: {reason}");
+        let what = match (options.alloc, options.live) {
+            (_, Live::Off) => "allocation samples",
+            (Alloc::Off, _) => "live objects",
+            _ => "allocation samples and no live objects",
+        };
+        log::warn!("no {what}: {reason}");
         return None;
     }
-    let now = monotonic_nanos();
-    let allocation = process.allocation;
-    let registry = process.registry;
-    Some(Allocations::begin(allocation, jvmti, pacing, registry, now))
+    Some(Allocations::begin(
+        process.allocation,
+        jvmti,
+        options.alloc != Alloc::Off,
+        pacing,
+        process.registry,
+        monotonic_nanos(),
+    ))
+}
+
+/// # Safety
+/// `env` is the calling thread's own.
+unsafe fn start_live_heap(
+    process: &'static Process,
+    jvmti: Jvmti,
+    env: *mut JNIEnv,
+    hotspot: &HotSpot,
+    parsed: &Parsed,
+) -> Option<LiveObjects> {
+    let with_young = match parsed.options.live {
+        Live::Off => return None,
+        Live::On => false,
+        Live::All => true,
+    };
+    let heap = process.allocation.live();
+    // SAFETY: the caller vouches for `env`.
+    let started = unsafe { heap.start(jvmti, env, hotspot.structs.as_ref()) };
+    if let Err(reason) = started {
+        log::warn!("no live objects: {reason}");
+        return None;
+    }
+    Some(LiveObjects::begin(heap, with_young))
 }
 
 fn announce_existing(

@@ -22,7 +22,7 @@ use crate::java::{self, JavaThreads};
 use crate::limits;
 use crate::options::{Dialect, Parsed, Url};
 use crate::recorder::{
-    Allocations, CountedBefore, Interval, Order, Output, Preamble, Recorder, Settings,
+    Allocations, CountedBefore, Interval, LiveObjects, Order, Output, Preamble, Recorder, Settings,
 };
 use crate::threads::{Registry, current_tid};
 
@@ -97,6 +97,7 @@ pub(super) struct RecorderStart {
     pub(super) start_cpu_nanos: u64,
     pub(super) counted_before: CountedBefore,
     pub(super) allocations: Option<Allocations>,
+    pub(super) live: Option<LiveObjects>,
     pub(super) fault_handlers: Option<engine::FaultHandlers>,
     pub(super) start_nanos: u64,
 }
@@ -150,6 +151,7 @@ impl RecorderStart {
             fault_handlers: self.fault_handlers,
             counted_before: self.counted_before,
             allocations: self.allocations,
+            live: self.live,
         };
         let order = || {
             if stopping.load(Ordering::Acquire) {

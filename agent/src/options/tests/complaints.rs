@@ -34,7 +34,7 @@ fn wrong_words_are_said_in_one_line_each() {
         (
             "=x",
             "option =x: unknown option; there are service, env, version, host, tags, period, url, file, event, \
-             interval, alloc, dialect, walker, stackdepth, names, spool, shutdown_flush, library_type, debugdir, log, loglevel, strict"
+             interval, alloc, live, dialect, walker, stackdepth, names, spool, shutdown_flush, library_type, debugdir, log, loglevel, strict"
                 .to_owned(),
         ),
     ] {
