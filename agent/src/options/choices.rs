@@ -131,10 +131,17 @@ impl Parser<'_> {
             self.candidates(&keys::ALLOC)
         };
         let given = self.first(&keys::ALLOC, candidates, |_, text| read::alloc(text));
-        given.unwrap_or(if is_event {
-            Alloc::Adaptive
-        } else {
+        // Such a list names all that is to be sampled; the option `event` chooses among CPU events only.
+        let is_list = matches!(self.origin(&keys::EVENT), Origin::Variable(name) if name != keys::EVENT.variable);
+        if given.is_none() && is_event {
+            self.origins
+                .push((keys::ALLOC.name, self.origin(&keys::EVENT)));
+            return Alloc::Adaptive;
+        }
+        given.unwrap_or(if as_async_profiler || is_list {
             Alloc::Off
+        } else {
+            super::Options::default().alloc
         })
     }
 

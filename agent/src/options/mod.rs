@@ -128,7 +128,7 @@ impl Default for Options {
             event: Event::Cpu,
             interval: Duration::from_millis(10),
             event_period: None,
-            alloc: Alloc::Off,
+            alloc: Alloc::Adaptive,
             live: Live::Off,
             dialect: Dialect::DataKit,
             walker: Walker::Vm,

@@ -82,9 +82,9 @@ impl fmt::Display for Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Alloc {
     /// None.
-    #[default]
     Off,
     /// At a distance that gives a hundred or so a second at the most.
+    #[default]
     Adaptive,
     /// So many bytes apart, on average.
     Every(u64),

@@ -29,7 +29,7 @@ use crate::hotspot::{AllocatedBytes, VmStructs};
 use crate::java;
 use crate::jvmti::{Jvmti, callbacks};
 use crate::limits;
-use crate::options::{Alloc, Dialect, Live, Names, Parsed};
+use crate::options::{Alloc, Dialect, Live, Names, Origin, Parsed};
 use crate::recorder::{self, Allocations, CountedBefore, LiveObjects, Output};
 use crate::threads::{AllocationCounter, Registry};
 
@@ -316,7 +316,13 @@ fn start_allocations(
             (Alloc::Off, _) => "live objects",
             _ => "allocation samples and no live objects",
         };
-        log::warn!("no {what}: {reason}");
+        // What nobody has asked for is no reason to write into the application's output.
+        let level = if parsed.origin("alloc") != Origin::Default || options.live != Live::Off {
+            log::Level::Warn
+        } else {
+            log::Level::Info
+        };
+        log::log!(level, "no {what}: {reason}");
         return None;
     }
     Some(Allocations::begin(

@@ -203,6 +203,7 @@ fn strings_of_async_profiler() {
         url: Url::None,
         file: Some(FilePattern::parse("x.jfr").unwrap()),
         interval: Duration::from_millis(1),
+        alloc: Alloc::Off,
         dialect: Dialect::Jdk,
         stack_depth: 512,
         ..Options::default()
