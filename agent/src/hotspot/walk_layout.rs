@@ -230,7 +230,7 @@ impl Tables<'_> {
                 offset: Offset::Field16(nmethod("_verified_entry_offset")?),
             },
         };
-        let handler = |pointer_field, offset_fields: [&'static str; 2]| {
+        let handler = |pointer_field, offset_fields: &[&'static str]| {
             moved(pointer_field).map(pointer).or_else(|_| {
                 offset_fields
                     .iter()
@@ -251,11 +251,16 @@ impl Tables<'_> {
             osr_entry: nmethod("_osr_entry_point")?,
             deopt_handler: handler(
                 "_deopt_handler_begin",
-                ["_deoptimize_offset", "_deopt_handler_offset"],
+                // From 26 on where the handler is entered, which is what returns lead to (JDK-8365047 and its redo).
+                &[
+                    "_deoptimize_offset",
+                    "_deopt_handler_offset",
+                    "_deopt_handler_entry_offset",
+                ],
             )?,
             deopt_mh_handler: handler(
                 "_deopt_mh_handler_begin",
-                ["_deoptimize_mh_offset", "_deopt_mh_handler_offset"],
+                &["_deoptimize_mh_offset", "_deopt_mh_handler_offset"],
             )
             .ok(),
             orig_pc: nmethod("_orig_pc_offset")?,
