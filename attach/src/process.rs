@@ -176,8 +176,10 @@ mod tests {
     use std::process::{Command, Stdio};
 
     fn sleeper() -> std::process::Child {
-        let mut command = Command::new("sleep");
-        command.arg("60").stdin(Stdio::null());
+        // A shell's background job ignores SIGQUIT, and so does what it starts.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=QUIT", "sleep", "60"]);
+        command.stdin(Stdio::null());
         command.spawn().expect("a process")
     }
 
