@@ -16,8 +16,8 @@ check:
 test:
 	scripts/test.sh
 
-# What only time shows: hours. SOAK_MINUTES=30 of storms in each JDK, SOAK_WALKS=10000000 walks from hostile
-# registers, SOAK_CYCLES=500 times attached and detached.
+# What only time shows: hours. SOAK_MINUTES=30 of storms in each JDK, SOAK_ALLOCATION=10 of storms of objects in each JDK by
+# each collector, SOAK_WALKS=10000000 walks from hostile registers, SOAK_CYCLES=500 times attached and detached.
 soak:
 	scripts/soak.sh
 

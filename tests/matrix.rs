@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::support::{ALL, Jdk, Program, Run, at_once, folder, on_jdks, peak_mib};
 
-const COLLECTORS: [&[&str]; 7] = [
+/// Of which a JDK takes those that it has.
+pub(crate) const COLLECTORS: [&[&str]; 7] = [
     &["-XX:+UseSerialGC"],
     &["-XX:+UseParallelGC"],
     &["-XX:+UseG1GC"],

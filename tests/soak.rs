@@ -1,14 +1,17 @@
 //! Everything that takes code and classes away from under a walk, at once and for long: loaders that come and go,
-//! redefinition, deoptimisation, threads that live for a moment, a code cache that is flushed all the time.
+//! redefinition, deoptimisation, threads that live for a moment, a code cache that is flushed all the time. And storms of
+//! objects, some of which live on, whose classes come and go.
 //!
-//! Here it runs for seconds; `make soak` sets `$JPROF_SOAK_MINUTES`, the minutes for each JDK, and then memory is judged, too.
+//! Here it runs for seconds; `make soak` sets `$JPROF_SOAK_MINUTES`, the minutes for each JDK, and
+//! `$JPROF_SOAK_ALLOCATION_MINUTES`, those for each JDK and collector, and then memory is judged, too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{ALL, Jdk, Program, command, folder, on_jdks, resident_mib};
+use crate::matrix::COLLECTORS;
+use crate::support::{ALL, Jdk, Program, Run, command, folder, on_jdks, resident_mib};
 
 /// Seconds of each run when no minutes are asked for.
 const SECONDS: u64 = 5;
@@ -32,36 +35,66 @@ const SMALL_CODE_CACHE: &[&str] = &[
     "-XX:+UseCodeCacheFlushing",
 ];
 
+/// JDKs and the collector by which allocations are stormed when no minutes are asked for.
+const STORMED: &[u32] = &[11, 25];
+const STORMED_COLLECTOR: &[&str] = &["-XX:+UseG1GC"];
+
+/// The minutes that a variable asks for.
+fn minutes(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let minutes = text.parse();
+    Some(minutes.unwrap_or_else(|_| panic!("{variable} is a number")))
+}
+
 #[test]
 fn soak_storms_at_100_us() {
-    let seconds = std::env::var("JPROF_SOAK_MINUTES").map_or(SECONDS, |minutes| {
-        let minutes: u64 = minutes.parse().expect("JPROF_SOAK_MINUTES is a number");
-        minutes * 60 / 2
-    });
+    let seconds = minutes("JPROF_SOAK_MINUTES").map_or(SECONDS, |minutes| minutes * 60 / 2);
     on_jdks("soak", ALL, |jdk| {
         for options in [&[], SMALL_CODE_CACHE] {
-            soak(jdk, options, seconds);
+            let folder = folder();
+            let agent = redefining_agent(jdk, folder.path());
+            let program = Program::new(jdk, "Storms", &[&seconds.to_string()])
+                .jvm(format!("-javaagent:{}", agent.display()));
+            let run = soak(program, options, seconds, "interval=100us");
+            let counts = ["loaders", "storms", "threads", "rounds", "redefinitions"];
+            tell(jdk, options, &run, &counts);
         }
     });
 }
 
-fn soak(jdk: &Jdk, options: &[&str], seconds: u64) {
+#[test]
+fn soak_allocation_storms() {
+    let asked = minutes("JPROF_SOAK_ALLOCATION_MINUTES");
+    let seconds = asked.map_or(SECONDS, |minutes| minutes * 60);
+    let versions = if asked.is_some() { ALL } else { STORMED };
+    on_jdks("soak, allocations", versions, |jdk| {
+        let is_wanted = |collector: &[&str]| asked.is_some() || collector == STORMED_COLLECTOR;
+        let collectors = COLLECTORS.iter().filter(|collector| is_wanted(collector));
+        for collector in collectors.filter(|collector| jdk.takes(collector)) {
+            let program = Program::new(jdk, "AllocationStorm", &[&seconds.to_string()]);
+            let options = "interval=1ms,alloc=64k,live=on";
+            let run = soak(program, collector, seconds, options);
+            tell(jdk, collector, &run, &["objects", "loaders"]);
+        }
+    });
+}
+
+/// Runs a program of so many seconds: it comes to its end, all it has recorded can be read, and memory is flat.
+fn soak(mut program: Program, flags: &[&str], seconds: u64, options: &str) -> Run {
     let folder = folder();
-    let agent = redefining_agent(jdk, folder.path());
-    let mut program = Program::new(jdk, "Storms", &[&seconds.to_string()])
+    program = program
         .longest(Duration::from_secs(seconds) + PATIENCE)
         .agent(&format!(
-            "url=none,dialect=datakit,interval=100us,period=20s,file={}/%n.jfr",
+            "url=none,dialect=datakit,{options},period=20s,file={}/%n.jfr",
             folder.path().display()
         ))
-        .jvm(format!("-javaagent:{}", agent.display()))
         .jvm(format!("-XX:ErrorFile={}/hs_err", folder.path().display()))
         // All of the heap is resident from the start on, so that it is no part of what grows.
         .jvm("-Xms128m")
         .jvm("-Xmx128m")
         .jvm("-XX:+AlwaysPreTouch");
-    for option in options {
-        program = program.jvm(option);
+    for flag in flags {
+        program = program.jvm(flag);
     }
     let mut memory = Vec::new();
     let mut next_look = Instant::now();
@@ -78,23 +111,26 @@ fn soak(jdk: &Jdk, options: &[&str], seconds: u64) {
         run.stdout
     );
     let run = run.expect_success();
-    for what in ["loaders", "storms", "threads", "rounds", "redefinitions"] {
-        assert!(run.truth(what) > 0, "no {what}: {}", run.stdout);
-    }
     let recordings = recordings(folder.path());
     assert!(!recordings.is_empty(), "no recording: {}", run.stderr);
     for recording in &recordings {
         check_readable(recording);
     }
-    eprintln!(
-        "JDK {}, {options:?}: {} loaders, {} storms, {} threads, {} redefinitions",
-        jdk.version,
-        run.truth("loaders"),
-        run.truth("storms"),
-        run.truth("threads"),
-        run.truth("redefinitions")
-    );
     check_memory(&memory);
+    run
+}
+
+/// Tells how often each of these things has happened; all have.
+fn tell(jdk: &Jdk, flags: &[&str], run: &Run, counts: &[&str]) {
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|what| {
+            let count = run.truth(what);
+            assert!(count > 0, "no {what}: {}", run.stdout);
+            format!("{count} {what}")
+        })
+        .collect();
+    eprintln!("JDK {}, {flags:?}: {}", jdk.version, counts.join(", "));
 }
 
 /// A jar that lets the program redefine classes; the class that it names is on the class path.

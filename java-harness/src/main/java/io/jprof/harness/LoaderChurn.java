@@ -44,7 +44,7 @@ public final class LoaderChurn {
         byte[] classFile = ClassFiles.of(Passenger.class);
         int loaders = 0;
         while (Run.goesOn()) {
-            new OneClassLoader(classFile).newPassenger().run();
+            new OneClassLoader(Passenger.class, classFile).newInstance().run();
             if (++loaders % LOADERS_PER_COLLECTION == 0) {
                 System.gc();
             }
@@ -52,17 +52,19 @@ public final class LoaderChurn {
         return loaders;
     }
 
-    /** Defines {@link Passenger} anew, whoever defined it elsewhere. */
-    private static final class OneClassLoader extends ClassLoader {
+    /** Defines a class anew that refers to the boot loader's classes only, whoever defined it elsewhere. */
+    static final class OneClassLoader extends ClassLoader {
+        private final String name;
         private final byte[] classFile;
 
-        OneClassLoader(byte[] classFile) {
+        OneClassLoader(Class<? extends Runnable> type, byte[] classFile) {
             super(Runnable.class.getClassLoader());
+            this.name = type.getName();
             this.classFile = classFile;
         }
 
-        Runnable newPassenger() {
-            Class<?> type = defineClass(Passenger.class.getName(), classFile, 0, classFile.length);
+        Runnable newInstance() {
+            Class<?> type = defineClass(name, classFile, 0, classFile.length);
             try {
                 return (Runnable) type.getDeclaredConstructor().newInstance();
             } catch (ReflectiveOperationException e) {
