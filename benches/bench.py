@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 
+import allocation
 import flame_graph
 import footprint
 import instructions
@@ -18,6 +19,7 @@ from jvm import Lab
 
 SECTIONS = {
     "throughput": throughput,
+    "allocation": allocation,
     "walk": walk,
     "instructions": instructions,
     "sample_cost": sample_cost,

@@ -92,6 +92,14 @@ class Lab:
         process = self.start(jdk, variant, program, folder, flags, stdout=subprocess.DEVNULL)
         return wait(process, began)
 
+    def jprof_command(self, *words):
+        subprocess.run([self.command, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+
+    def takes(self, jdk, flags):
+        """Whether a JVM starts with these flags."""
+        words = [self.jdks / f"jdk{jdk}" / "bin" / "java", *flags, "-version"]
+        return subprocess.run(words, capture_output=True).returncode == 0
+
     # Recordings.
 
     def collapsed(self, folder):

@@ -2,7 +2,7 @@
 # What jprof costs a program, beside async-profiler, in one run: a table and raw data in target/bench/.
 #   benches/run.sh                     some ten minutes
 #   QUICK=1 benches/run.sh             two minutes, for trying out: too short for figures
-#   benches/run.sh startup footprint   only these (throughput walk instructions sample_cost startup footprint flame_graph)
+#   benches/run.sh startup footprint   only these (throughput allocation walk instructions sample_cost startup footprint flame_graph)
 # AGENT=… and COMMAND=… measure another build's libjprof.so and jprof.
 set -euo pipefail
 cd "$(dirname "$0")/.."

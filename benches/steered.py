@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jvm import STEADY, wait
@@ -21,7 +22,7 @@ class Turn:
 class SteeredJvm:
     """A JVM with the program Steered, waiting for its turn."""
 
-    def __init__(self, lab, jdk, variant, threads):
+    def __init__(self, lab, jdk, variant, threads, flags=STEADY):
         self.lab = lab
         self.variant = variant
         self.folder = lab.new_run()
@@ -33,7 +34,7 @@ class SteeredJvm:
             variant,
             ["io.jprof.benches.Steered", str(threads)],
             self.folder,
-            STEADY,
+            flags,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -81,6 +82,18 @@ class SteeredJvm:
                 return map(int, line.split()[1:])
             # A profiler may have something to say too.
         raise RuntimeError(f"{self.variant.name}: the JVM has ended")
+
+    @contextmanager
+    def recording(self, options):
+        """Under jprof, which is attached and detached again; without it where there are no options."""
+        if options is None:
+            yield
+            return
+        self.lab.jprof_command("attach", self._process.pid, options, "--library", self.lab.agent)
+        try:
+            yield
+        finally:
+            self.lab.jprof_command("detach", self._process.pid)
 
     def process_cpu_nanos(self):
         # The clock of another process: clock_getcpuclockid(3), CPUCLOCK_SCHED.

@@ -9,8 +9,8 @@ import java.util.concurrent.CyclicBarrier;
 /**
  * Does fixed amounts of work when told to, so that several JVMs can take turns on one machine.
  *
- * <p>{@code Steered THREADS}; each line {@code WORK DEPTH UNITS} on standard input, with WORK one of {@code mix} and
- * {@code spin}, makes each thread do so many units at that depth of calls. The answer is a line
+ * <p>{@code Steered THREADS}; each line {@code WORK DEPTH UNITS} on standard input, with WORK one of {@code mix},
+ * {@code spin} and {@code allocate}, makes each thread do so many units at that depth of calls. The answer is a line
  * {@code done WALL_NANOS CPU_NANOS}, the second being the sum of the threads' CPU clocks. Ends with its input.
  */
 public final class Steered {
@@ -73,13 +73,13 @@ public final class Steered {
 
     /** What one line asks for. */
     static final class Order {
-        final boolean mix;
+        final String work;
         final int depth;
         final int units;
 
         Order(String line) {
             String[] words = line.split(" ");
-            mix = words[0].equals("mix");
+            work = words[0];
             depth = Integer.parseInt(words[1]);
             units = Integer.parseInt(words[2]);
         }

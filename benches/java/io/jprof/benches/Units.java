@@ -10,6 +10,9 @@ final class Units {
 
     private final int[] unsorted = new int[1_000];
     private final Map<Integer, String> names = new HashMap<>();
+    private final Object[] young = new Object[64];
+    private final Object[] old = new Object[1 << 17];
+    private int aged;
     private long seed;
 
     Units(int index) {
@@ -23,7 +26,11 @@ final class Units {
     long run(Steered.Order order) {
         long sum = 0;
         for (int i = 0; i < order.units; i++) {
-            sum += order.mix ? mix(order.depth) : spin(order.depth);
+            switch (order.work) {
+                case "mix": sum += mix(order.depth); break;
+                case "spin": sum += spin(order.depth); break;
+                default: sum += allocate(order.depth); break;
+            }
         }
         return sum;
     }
@@ -36,6 +43,28 @@ final class Units {
     /** Arithmetic and nothing else: its cost does not vary, and each stack has the depth that was asked for. */
     private long spin(int depth) {
         return depth > 0 ? spin(depth - 1) + 1 : arithmetic(MULTIPLICATIONS);
+    }
+
+    /** Objects of several sizes and nothing else; each sixteenth outlives some collections. */
+    private long allocate(int depth) {
+        return depth > 0 ? allocate(depth - 1) + 1 : objects();
+    }
+
+    private long objects() {
+        for (int i = 0; i < 4_000; i++) {
+            Object made;
+            switch (i & 3) {
+                case 0: made = new Object(); break;
+                case 1: made = new long[4]; break;
+                case 2: made = new byte[100]; break;
+                default: made = new Object[6]; break;
+            }
+            young[i & 63] = made;
+            if (i % 16 == aged % 4) {
+                old[aged++ & (old.length - 1)] = made;
+            }
+        }
+        return aged;
     }
 
     private long sort() {
