@@ -14,6 +14,7 @@ mod endings;
 mod events;
 mod fire;
 mod last_resorts;
+mod live;
 mod matrix;
 mod options;
 mod outage;

@@ -80,7 +80,7 @@ pub(crate) fn attach(pid: u32, options: &str) -> Said {
     attach_as(None, pid, &library(), options)
 }
 
-fn detach(pid: u32) -> Said {
+pub(crate) fn detach(pid: u32) -> Said {
     jprof(&["detach", &pid.to_string()])
 }
 

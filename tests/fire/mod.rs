@@ -5,6 +5,7 @@ mod neighbours;
 mod places;
 mod profilers;
 mod rights;
+mod samplers;
 mod waits;
 
 use std::collections::BTreeMap;

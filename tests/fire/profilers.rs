@@ -13,7 +13,7 @@ use crate::support::{Jdk, OLD_AND_USUAL, Profile, Program, Run, folder, on_jdks,
 const KEPT: std::ops::RangeInclusive<f64> = 0.85..=1.2;
 
 /// Where `scripts/async-profiler.sh` has put the library.
-fn library(test: &str) -> Option<PathBuf> {
+pub(super) fn library(test: &str) -> Option<PathBuf> {
     let path = match std::env::var_os("JPROF_ASYNC_PROFILER") {
         Some(path) => PathBuf::from(path),
         None => {

@@ -14,11 +14,11 @@ pub(crate) use datakit::{DataKit, Faulty, Mood, Sent, closed_port};
 pub(crate) use jdk::{ALL, Jdk, OLD_AND_USUAL, every_jdk, on_jdks, on_jdks_at_once};
 pub(crate) use ledger::skip;
 pub(crate) use program::{Program, Run, Running, agent_argument};
-pub(crate) use recording::{Allocation, Profile, Sample, Stack};
+pub(crate) use recording::{Allocation, Live, Profile, Sample, Stack};
 pub(crate) use rights::{SystemCall, has_cycles};
 pub(crate) use system::{
-    Signal, is_root, lock_file, peak_mib, perf_ticks_in_kernel, process_cpu_nanos, resident_mib,
-    send, signal_all_threads, unlock_file,
+    Signal, available_mib, is_root, lock_file, peak_mib, perf_ticks_in_kernel, process_cpu_nanos,
+    resident_mib, send, signal_all_threads, unlock_file,
 };
 
 use std::fmt::Debug;

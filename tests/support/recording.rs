@@ -3,7 +3,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use jfr_analysis::{DEFAULT_MAX_BYTES, Period, load};
-use jfr_reader::{Event, Recording};
+use jfr_reader::{Event, Recording, Value};
 
 /// All that the tests ask a recording of ours. Reading is strict: damage of any kind fails the test.
 #[derive(Debug, Default)]
@@ -11,6 +11,9 @@ pub(crate) struct Profile {
     pub(crate) chunks: Vec<ChunkTimes>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) allocations: Vec<Allocation>,
+    pub(crate) live: Vec<Live>,
+    /// `datadog.HeapUsage` in bytes, and whether a collection has left that.
+    pub(crate) heap_usages: Vec<(u64, bool)>,
     /// Number of events by type.
     pub(crate) events: BTreeMap<String, u64>,
     /// `jprof.Counter`, summed up over the chunks.
@@ -18,6 +21,8 @@ pub(crate) struct Profile {
     /// Of `datadog.DatadogProfilerConfig`.
     pub(crate) interval_nanos: u64,
     pub(crate) engine: String,
+    /// The most objects that are tracked at once.
+    pub(crate) live_capacity: u64,
 }
 
 /// When a chunk begins and ends, in nanoseconds since 1970.
@@ -58,6 +63,29 @@ pub(crate) struct Allocation {
     pub(crate) size: u64,
     /// Objects that it stands for.
     pub(crate) weight: f64,
+}
+
+/// An object that was alive at the end of a chunk.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// The chunk's place in the recording.
+    pub(crate) chunk: usize,
+    /// Where it was allocated.
+    pub(crate) stack: Rc<Stack>,
+    /// As `java/lang/String`.
+    pub(crate) class: String,
+    /// Collections that it has survived.
+    pub(crate) age: u64,
+    pub(crate) size: u64,
+    /// Objects that it stands for.
+    pub(crate) weight: f64,
+}
+
+impl Live {
+    /// The bytes that it stands for.
+    pub(crate) fn bytes(&self) -> f64 {
+        self.size as f64 * self.weight
+    }
 }
 
 /// Frames as `java/lang/Thread.run`, the top first.
@@ -169,6 +197,14 @@ impl Profile {
         threads: &mut HashMap<i64, Thread>,
     ) {
         let number = |name| event.i64(name).expect("a number").cast_unsigned();
+        let weight = || {
+            let weight = event.value("weight").and_then(|weight| weight.as_f64());
+            weight.expect("a number")
+        };
+        let class = || {
+            let class = event.text("objectClass.name.string");
+            class.expect("a class").into_owned()
+        };
         match event.type_name() {
             "datadog.ExecutionSample" => {
                 let thread = thread_of(event, "eventThread", threads);
@@ -193,19 +229,26 @@ impl Profile {
             "datadog.ObjectSample" => self.allocations.push(Allocation {
                 thread: thread_of(event, "eventThread", threads).name,
                 stack: stack_of(event, stacks),
-                class: event
-                    .text("objectClass.name.string")
-                    .expect("a class")
-                    .into_owned(),
+                class: class(),
                 size: number("size"),
-                weight: event
-                    .value("weight")
-                    .and_then(|weight| weight.as_f64())
-                    .expect("a number"),
+                weight: weight(),
             }),
+            "datadog.HeapLiveObject" => self.live.push(Live {
+                chunk: self.chunks.len() - 1,
+                stack: stack_of(event, stacks),
+                class: class(),
+                age: number("age"),
+                size: number("size"),
+                weight: weight(),
+            }),
+            "datadog.HeapUsage" => {
+                let is_live = matches!(event.value("isLive"), Some(Value::Boolean(true)));
+                self.heap_usages.push((number("size"), is_live));
+            }
             "datadog.DatadogProfilerConfig" => {
                 self.interval_nanos = number("cpuInterval");
                 self.engine = event.text("cpuEngine").expect("a name").into_owned();
+                self.live_capacity = number("memleakCapacity");
             }
             "jprof.Counter" => {
                 let name = event.text("name").expect("a name").into_owned();

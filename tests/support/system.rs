@@ -78,6 +78,17 @@ pub(crate) fn peak_mib(pid: u32) -> Option<f64> {
     memory_mib(pid, "VmHWM:")
 }
 
+/// Memory that programs can still have, in MiB.
+pub(crate) fn available_mib() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").expect("/proc");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.parse::<u64>().ok())
+        .map_or(0, |kib| kib / 1024)
+}
+
 fn memory_mib(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -4,3 +4,5 @@ mod known;
 mod mixed;
 mod neighbour;
 mod resolution;
+
+pub(crate) use neighbour::said_by_jvm;

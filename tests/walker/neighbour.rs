@@ -92,7 +92,7 @@ fn faults_of_the_application_stay_its_own() {
                 assert_eq!(walked.truth(count), FAULTS, "{count}");
             }
             assert_eq!(walked.truth("checksum"), plain.truth("checksum"));
-            assert_eq!(said(&walked), said(&plain));
+            assert_eq!(said_by_jvm(&walked), said_by_jvm(&plain));
 
             let profile = Profile::of_file(&file);
             for thread in ["nulls", "overflows"] {
@@ -113,7 +113,7 @@ fn own_faults(jdk: &Jdk, mode: &str) -> Program {
 }
 
 /// What the JVM has to say, but for its note that two signals have another handler, which lists the handlers of all signals.
-fn said(run: &Run) -> Vec<&str> {
+pub(crate) fn said_by_jvm(run: &Run) -> Vec<&str> {
     let is_note = |line: &&str| {
         let line = line.trim_start();
         let changed = ["Warning: SIGSEGV handler", "Warning: SIGBUS handler"];

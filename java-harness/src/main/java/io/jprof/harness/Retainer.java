@@ -5,75 +5,82 @@ import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;
 import java.lang.management.MemoryUsage;
-import java.util.Arrays;
+import java.util.SplittableRandom;
 
 /**
- * Methods that keep a known share of the objects that they allocate: none, each tenth, all. Each has threads of its own.
+ * Methods that keep a known share of the objects that they allocate: none, each tenth, all.
  *
- * <p>{@code Retainer [MIB=64] [THREADS=1] [HOLD_MILLIS=0]}; each method that keeps any comes to {@code MIB} MiB. Then all is
- * collected, printed and held for a while. Prints {@code site.NAME.live_bytes}; {@code objects} and {@code allocated_bytes} of
- * all threads; and of the heap after the collection {@code heap.used_bytes}, as the JVM tells it then, and
- * {@code heap.collection_bytes}, as it was when the collection had ended.
+ * <p>{@code Retainer [SECONDS=2] [MIB=64] [THREADS=1]}; threads call the methods in a random order, evenly over that time,
+ * until each of those that keep any has come to {@code MIB} MiB. Then all is collected. Prints {@code site.NAME.live_bytes};
+ * {@code objects} and {@code allocated_bytes} of all threads; and of the heap after the collection {@code heap.used_bytes},
+ * as the JVM tells it then, and {@code heap.collection_bytes}, as it was when the collection had ended.
  */
 public final class Retainer {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private static final String[] SITES = {"dropped", "tenth", "kept"};
     /** An object of each method, header and padding included. */
     private static final int[] BYTES = {1016, 2016, 64};
-    /** Of how many objects one is kept. */
+    /** How many times MIB each method allocates, and of how many of its objects it keeps one. */
+    private static final int[] TIMES = {2, 10, 1};
     private static final int[] KEEPS_ONE_OF = {0, 10, 1};
 
+    /** Objects between two looks at the clock. */
+    private static final int AT_ONCE = 256;
+
+    private static long nanos;
     /** What is kept, by thread. */
     private static Object[][] shelves;
 
-    private final int site;
-    private final int count;
-    private long allocatedBytes;
+    private final int[] counts = new int[SITES.length];
+    private final Object[] shelf;
+    private int kept;
     /** Reachable, so that no compiler leaves out what is dropped. */
     private Object last;
 
-    private Retainer(int site, int count) {
-        this.site = site;
-        this.count = count;
+    private Retainer(long bytes) {
+        int places = 0;
+        for (int site = 0; site < SITES.length; site++) {
+            counts[site] = (int) (bytes * TIMES[site] / BYTES[site]);
+            places += keptOf(site);
+        }
+        shelf = new Object[places];
     }
 
     public static void main(String[] args) {
-        Run.begin(new String[0], 0);
-        long bytes = (long) Run.intArgument(args, 0, 64) << 20;
-        int perSite = Run.intArgument(args, 1, 1);
-        Retainer[] workers = new Retainer[SITES.length * perSite];
-        Thread[] threads = new Thread[workers.length];
-        shelves = new Object[workers.length][];
-        for (int i = 0; i < workers.length; i++) {
-            int index = i;
-            int site = i % SITES.length;
-            // What keeps nothing allocates twice as much as another keeps.
-            long share = bytes / BYTES[site] / perSite * (KEEPS_ONE_OF[site] == 0 ? 2 : KEEPS_ONE_OF[site]);
-            workers[i] = new Retainer(site, (int) share);
-            threads[i] = new Thread(() -> workers[index].run(index), SITES[site] + "-" + i / SITES.length);
-            threads[i].start();
-        }
-        Run.join(threads);
+        Run.begin(args, 2);
+        nanos = (long) (1e9 * (args.length > 0 ? Double.parseDouble(args[0]) : 2));
+        long bytes = (long) Run.intArgument(args, 1, 64) << 20;
+        Thread[] threads = new Thread[Run.intArgument(args, 2, 1)];
+        shelves = new Object[threads.length][];
+        long[] allocated = new long[threads.length];
         long[] live = new long[SITES.length];
         long objects = 0;
-        long allocated = 0;
-        for (int i = 0; i < workers.length; i++) {
-            int site = workers[i].site;
-            live[site] += (long) (shelves[i].length) * BYTES[site];
-            objects += workers[i].count;
-            allocated += workers[i].allocatedBytes;
-            workers[i] = null;
+        for (int i = 0; i < threads.length; i++) {
+            int index = i;
+            Retainer worker = new Retainer(bytes / threads.length);
+            for (int site = 0; site < SITES.length; site++) {
+                live[site] += (long) worker.keptOf(site) * BYTES[site];
+                objects += worker.counts[site];
+            }
+            threads[i] = new Thread(() -> allocated[index] = worker.run(index), "retainer-" + i);
         }
+        for (Thread thread : threads) {
+            thread.start();
+        }
+        Run.join(threads);
         System.gc();
         long used = ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+        long allocatedBytes = 0;
+        for (long bytesOfThread : allocated) {
+            allocatedBytes += bytesOfThread;
+        }
         for (int site = 0; site < SITES.length; site++) {
             Truth.print("site." + SITES[site] + ".live_bytes", live[site]);
         }
         Truth.print("objects", objects);
-        Truth.print("allocated_bytes", allocated);
+        Truth.print("allocated_bytes", allocatedBytes);
         Truth.print("heap.used_bytes", used);
         Truth.print("heap.collection_bytes", collectionBytes());
-        Run.sleepMillis(Run.intArgument(args, 2, 0));
         Run.end();
     }
 
@@ -87,25 +94,38 @@ public final class Retainer {
         return bytes;
     }
 
-    private void run(int index) {
+    private int keptOf(int site) {
+        return KEEPS_ONE_OF[site] == 0 ? 0 : counts[site] / KEEPS_ONE_OF[site];
+    }
+
+    /** Allocates all; how many bytes that were. */
+    private long run(int index) {
         long id = Thread.currentThread().getId();
         long before = THREADS.getThreadAllocatedBytes(id);
-        int oneOf = KEEPS_ONE_OF[site];
-        Object[] shelf = new Object[oneOf == 0 ? 0 : count / oneOf];
-        int kept = 0;
-        for (int i = 0; i < count; i++) {
-            Object made = one();
+        SplittableRandom random = new SplittableRandom(index);
+        int[] left = counts.clone();
+        int all = counts[0] + counts[1] + counts[2];
+        double nanosOfOne = (double) nanos / all;
+        long end = System.nanoTime() + nanos;
+        for (; all > 0; all--) {
+            while (all % AT_ONCE == 0 && end - System.nanoTime() > all * nanosOfOne) {
+                Run.sleepMillis(1);
+            }
+            int chosen = random.nextInt(all);
+            int site = chosen < left[0] ? 0 : chosen < left[0] + left[1] ? 1 : 2;
+            left[site]--;
+            Object made = one(site);
             last = made;
-            if (oneOf != 0 && i % oneOf == 0 && kept < shelf.length) {
+            if (KEEPS_ONE_OF[site] != 0 && (counts[site] - left[site]) % KEEPS_ONE_OF[site] == 0) {
                 shelf[kept++] = made;
             }
         }
         last = null;
-        shelves[index] = Arrays.copyOf(shelf, kept);
-        allocatedBytes = THREADS.getThreadAllocatedBytes(id) - before;
+        shelves[index] = shelf;
+        return THREADS.getThreadAllocatedBytes(id) - before;
     }
 
-    private Object one() {
+    private static Object one(int site) {
         switch (site) {
             case 0: return dropped();
             case 1: return tenth();
