@@ -154,6 +154,10 @@ unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread:
     });
 }
 
+/// The JVM reckons the size that it tells in 32 bits: of an array of 2 GiB or more it is any number. A large one is asked for
+/// again.
+const LEAST_DOUBTFUL_SIZE: u64 = 1 << 20;
+
 unsafe extern "C" fn sampled_object_alloc(
     jvmti: *mut sys::jvmtiEnv,
     env: *mut JNIEnv,
@@ -167,7 +171,14 @@ unsafe extern "C" fn sampled_object_alloc(
             // SAFETY: the environments are ours and this thread's, the object and its class are its references.
             unsafe {
                 let jvmti = Jvmti::from_raw(jvmti);
-                allocation.on_sample(jvmti, env, object, class, size.cast_unsigned());
+                let size = match u64::try_from(size) {
+                    Ok(size) if size < LEAST_DOUBTFUL_SIZE => Some(size),
+                    _ => jvmti.object_size(object),
+                };
+                // Every object has one.
+                if let Some(size) = size {
+                    allocation.on_sample(jvmti, env, object, class, size);
+                }
             }
         }
     });

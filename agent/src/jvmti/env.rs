@@ -184,6 +184,18 @@ impl Jvmti {
         }
     }
 
+    /// The bytes of an object, header and padding included.
+    ///
+    /// # Safety
+    /// `object` is a valid reference of the calling thread.
+    #[must_use]
+    pub unsafe fn object_size(&self, object: jobject) -> Option<u64> {
+        let mut size = 0;
+        // SAFETY: see the module; the size is written.
+        unsafe { call!(self, GetObjectSize, object, &raw mut size) }.ok()?;
+        u64::try_from(size).ok()
+    }
+
     /// The calling thread's Java frames, leaf first: as many as `frames` has room for. Gives their number.
     #[must_use]
     pub fn own_stack(&self, frames: &mut [sys::jvmtiFrameInfo]) -> usize {

@@ -188,4 +188,4 @@ impl Run {
 }
 
 /// In place of the stack of a thread that runs no Java code: the JVM allocates as it starts and ends threads.
-const NO_FRAME: &str = "[no_Java_frame]";
+pub(super) const NO_FRAME: &str = "[no_Java_frame]";

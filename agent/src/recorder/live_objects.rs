@@ -13,7 +13,9 @@ use jprof_signal_safe::threads::ThreadKey;
 use rustc_hash::FxHashMap;
 
 use super::Run;
+use super::allocations::NO_FRAME;
 use super::kept::{KeptFrame, KeptStack, MethodText, Shared};
+use super::methods::kept_label;
 use super::roster::ThreadFacts;
 use crate::live_heap::{CAPACITY, LiveHeap};
 
@@ -107,7 +109,10 @@ impl Run {
         let (Some(live), Some(chunk)) = (self.recorder.live.as_mut(), self.chunk.as_mut()) else {
             return;
         };
-        let frames = chunk.kept_frames(record, &mut self.naming);
+        let mut frames = chunk.kept_frames(record, &mut self.naming);
+        if frames.is_empty() {
+            frames.push(kept_label(NO_FRAME));
+        }
         let stack = live.keep_stack(frames, head.truncated);
         let thread = live
             .threads

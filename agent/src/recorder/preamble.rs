@@ -52,6 +52,8 @@ pub struct Settings {
     pub interval: Interval,
     /// The CPU engine's name; empty without one.
     pub cpu_engine: &'static str,
+    /// The most live objects that are watched at once; 0 without them.
+    pub live_capacity: u64,
     /// The event that CPU samples are called.
     pub sample_event: &'static str,
     /// The options in force, secrets masked.
@@ -127,7 +129,7 @@ impl Preamble {
             wall_interval_nanos: 0,
             alloc_interval_bytes: 0,
             memleak_interval_bytes: 0,
-            memleak_capacity: 0,
+            memleak_capacity: settings.live_capacity,
             mode_mask: u32::from(
                 !settings.cpu_engine.is_empty() && settings.interval.cpu_nanos() > 0,
             ),
