@@ -148,7 +148,7 @@ fn jni_has_nothing_more_to_object_to() {
             let said: Vec<String> = said_by_jvm(&run).into_iter().map(str::to_owned).collect();
             (said, Profile::of_file(&file))
         };
-        let (without, _) = said("interval=1ms");
+        let (without, _) = said("interval=1ms,alloc=off");
         let (with, profile) = said(&format!("{OPTIONS},live=on"));
         assert_eq!(with, without);
         assert!(profile.allocations.len() > 1_000);

@@ -4,9 +4,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A method that keeps all it allocates, so many bytes a second, beside one that allocates ten times as much and keeps none.
+ * A method that keeps all it allocates, so many bytes a second at the most, beside one that allocates ten times as much
+ * and keeps none.
  *
- * <p>{@code Leak [SECONDS=5] [MIB_PER_SECOND=16]}; prints {@code leak.bytes} at the end.
+ * <p>{@code Leak [SECONDS=5] [MIB_PER_SECOND=16]}; prints {@code leaked=N} with each MiB, and {@code leak.bytes} at the end.
  */
 public final class Leak {
     private static final int BYTES = 1016;
@@ -21,16 +22,21 @@ public final class Leak {
 
     public static void main(String[] args) {
         Run.begin(args, 5);
-        double objectsPerNano = Run.intArgument(args, 1, 16) * (double) (1 << 20) / BYTES / 1e9;
-        long began = System.nanoTime();
+        long objectsAtOnce = Run.intArgument(args, 1, 16) * (PAUSE_MILLIS << 20) / BYTES / 1_000;
+        long printed = 0;
         while (Run.goesOn()) {
-            long due = (long) ((System.nanoTime() - began) * objectsPerNano);
-            while (LEAKED.size() < due) {
+            for (long i = 0; i < objectsAtOnce; i++) {
                 LEAKED.add(leak());
-                for (int i = 0; i < NOISE_OBJECTS; i++) {
-                    NOISE[(LEAKED.size() + i) & 63] = noise();
+                for (int j = 0; j < NOISE_OBJECTS; j++) {
+                    NOISE[(int) (i + j) & 63] = noise();
                 }
             }
+            long mib = (long) LEAKED.size() * BYTES >> 20;
+            if (mib > printed) {
+                printed = mib;
+                Truth.print("leaked", mib);
+            }
+            // No more than that at once, however long the pause was.
             Run.sleepMillis(PAUSE_MILLIS);
         }
         Truth.print("leak.bytes", (long) LEAKED.size() * BYTES);
