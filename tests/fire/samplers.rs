@@ -8,7 +8,7 @@ use jfr_reader::Recording;
 
 use super::profilers::library;
 use crate::accuracy::{Measured, measure};
-use crate::support::{Jdk, Profile, Program, Run, every_jdk, folder, on_jdks};
+use crate::support::{Jdk, Profile, Program, Run, every_jdk, folder, on_jdks, on_jdks_at_once};
 use crate::walker::said_by_jvm;
 
 /// The JVMs that sample allocations (JEP 331), and one of each kind of them.
@@ -134,7 +134,7 @@ fn flight_recorder_and_jprof_sample_allocations_beside_each_other() {
 /// The JVM checks what agents do in JNI.
 #[test]
 fn jni_has_nothing_more_to_object_to() {
-    on_jdks("allocations under -Xcheck:jni", SAMPLING, |jdk| {
+    on_jdks_at_once("allocations under -Xcheck:jni", SAMPLING, |jdk| {
         let said = |options: &str| {
             let folder = folder();
             let file = folder.path().join("all.jfr");

@@ -1,6 +1,6 @@
 //! What live objects cost has a bound, and what has an end is gone.
 
-use super::{Sum, TRACKING, site, usual};
+use super::{Sum, TRACKING, oldest_and_newest, site, usual};
 use crate::accuracy::measure;
 use crate::support::{Profile, Program, available_mib, folder, on_jdks, peak_mib, skip};
 
@@ -70,19 +70,23 @@ fn a_storm_of_objects_fills_a_table_of_fixed_size() {
 /// Loaders come and go, and take their classes and all instances with them.
 #[test]
 fn objects_of_classes_that_are_unloaded_are_gone() {
-    on_jdks("live objects of unloaded classes", TRACKING, |jdk| {
-        let program = Program::new(jdk, "AllocationStorm", &[STORM_SECONDS, "1"]);
-        let measured = measure(storm(program), "event=none,alloc=16k,live=on");
-        let loaders = measured.run.truth("loaders");
-        eprintln!("JDK {}: {loaders} loaders", jdk.version);
-        assert!(loaders > 16, "none went away");
-        let truth = measured.run.truth("freight.live_bytes");
-        let freight = measured.profile.live_at_end().filter(|object| {
-            assert_ne!(object.class, "", "a class has a name");
-            site(object) == "load"
-        });
-        Sum::of(freight).check("what the last loaders' objects take", truth);
-    });
+    on_jdks(
+        "live objects of unloaded classes",
+        oldest_and_newest(),
+        |jdk| {
+            let program = Program::new(jdk, "AllocationStorm", &[STORM_SECONDS, "1"]);
+            let measured = measure(storm(program), "event=none,alloc=16k,live=on");
+            let loaders = measured.run.truth("loaders");
+            eprintln!("JDK {}: {loaders} loaders", jdk.version);
+            assert!(loaders > 16, "none went away");
+            let truth = measured.run.truth("freight.live_bytes");
+            let freight = measured.profile.live_at_end().filter(|object| {
+                assert_ne!(object.class, "", "a class has a name");
+                site(object) == "load"
+            });
+            Sum::of(freight).check("what the last loaders' objects take", truth);
+        },
+    );
 }
 
 #[test]

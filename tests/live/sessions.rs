@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{TRACKING, bytes_by_site, site, usual};
 use crate::accuracy::measure;
 use crate::attach::{attach, detach};
-use crate::support::{Jdk, Profile, Program, folder, on_jdks};
+use crate::support::{Jdk, Profile, Program, folder, on_jdks, on_jdks_at_once};
 
 /// What leaks in all, but for what no collection has seen yet and for chance.
 const LEAK_TOLERANCE: f64 = 0.15;
@@ -76,7 +76,7 @@ fn objects_that_no_collection_has_seen_are_left_out_or_marked() {
 
 #[test]
 fn a_second_recording_has_nothing_of_the_first() {
-    on_jdks("live objects, attached twice", TRACKING, |jdk| {
+    on_jdks_at_once("live objects, attached twice", TRACKING, |jdk| {
         let folder = folder();
         let files = ["first", "second"].map(|name| folder.path().join(name));
         // Until the test ends it.
