@@ -154,8 +154,8 @@ unsafe extern "C" fn thread_end(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, thread:
     });
 }
 
-/// The JVM reckons the size that it tells in 32 bits: of an array of 2 GiB or more it is any number. A large one is asked for
-/// again.
+/// JVMs up to 17 reckon the size that they tell in 32 bits: of an array of 2 GiB or more it is any number. A large one is
+/// asked for again.
 const LEAST_DOUBTFUL_SIZE: u64 = 1 << 20;
 
 unsafe extern "C" fn sampled_object_alloc(
