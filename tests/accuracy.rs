@@ -36,7 +36,7 @@ pub(crate) fn measure(program: Program, options: &str) -> Measured {
 }
 
 /// Runs a program, attaches to it, and takes a recording from then on.
-fn measure_attached(program: Program, options: &str) -> Measured {
+pub(crate) fn measure_attached(program: Program, options: &str) -> Measured {
     record(Program::attached, program, options)
 }
 

@@ -1,13 +1,18 @@
 //! What was allocated is shown where it was, and all of it.
 
-use crate::accuracy::measure;
-use crate::support::{Allocation, Profile, Program, Run, Stack, every_jdk, on_jdks};
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
-/// The JVMs that sample allocations (JEP 331), and one of each kind of them.
-const SAMPLING: &[u32] = &[11, 17, 21, 25];
-const OF_EACH_KIND: &[u32] = &[17, 25];
-/// The first of them whose samples are right by themselves.
-const UNBIASED: u32 = 25;
+use crate::accuracy::{measure, measure_attached};
+use crate::support::{ALL, Allocation, Profile, Program, Run, Stack, every_jdk, on_jdks};
+
+/// One that is trapped, one that samples and is trapped beside, and one that samples evenly.
+const OF_EACH_KIND: &[u32] = &[8, 17, 25];
+/// Those whose code has breakpoints meanwhile.
+const TRAPPED: &[u32] = &[8, 17];
+/// Of JDK 8 how many objects one stands for is an estimate by some hundred others, which has its own chance.
+const STANDARD_ERRORS_OF_8: f64 = 5.0;
 /// One site's bytes, unless chance allows for more.
 const SITE_TOLERANCE: f64 = 0.05;
 const STANDARD_ERRORS: f64 = 3.0;
@@ -25,7 +30,7 @@ const SITES: [(&str, &str); 6] = [
 ];
 
 fn versions() -> &'static [u32] {
-    if every_jdk() { SAMPLING } else { OF_EACH_KIND }
+    if every_jdk() { ALL } else { OF_EACH_KIND }
 }
 
 fn is_site(stack: &Stack, site: &str) -> bool {
@@ -56,6 +61,118 @@ fn bytes_by_site_and_in_sum_while_the_interval_adapts() {
     });
 }
 
+#[test]
+fn bytes_by_site_in_a_jvm_that_is_attached_to() {
+    on_jdks("allocations, attached", TRAPPED, |jdk| {
+        let program = Program::new(jdk, "Allocations", &["5"]).jvm("-Xmx512m");
+        let measured = measure_attached(program, "event=none,alloc=512k");
+        // What was allocated before is not claimed, so sites are compared with each other.
+        let bytes = |site: &str| {
+            let samples = measured.profile.allocations.iter();
+            let of_site = samples.filter(|sample| is_site(&sample.stack, site));
+            of_site.fold((0.0, 0.0), |(bytes, squares), sample| {
+                let own = sample.size as f64 * sample.weight;
+                (bytes + own, squares + own * own)
+            })
+        };
+        let truth = |site: &str| measured.run.truth(&format!("site.{site}.bytes")) as f64;
+        let (huge, _) = bytes("huge");
+        let part = huge / truth("huge");
+        assert!(part > 0.3, "{part} of the largest objects");
+        for site in ["page", "buffer", "large"] {
+            let (claimed, squares) = bytes(site);
+            let off = claimed / truth(site) / part - 1.0;
+            let chance = STANDARD_ERRORS_OF_8 * squares.sqrt() / claimed;
+            eprintln!("JDK {}: {site}: {:+.2} %", jdk.version, off * 100.0);
+            assert!(
+                off.abs() <= chance.max(2.0 * SITE_TOLERANCE),
+                "{site}: {off}"
+            );
+        }
+    });
+}
+
+/// What of libjvm's code in a process differs from its file, in bytes.
+fn changed_bytes_of_libjvm(pid: u32) -> usize {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the mappings");
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).expect("the memory");
+    let code = maps
+        .lines()
+        .filter(|line| line.ends_with("/libjvm.so") && line.contains("r-xp"));
+    let changed = |line: &str| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let number = |text: &str| u64::from_str_radix(text, 16).expect("a number");
+        let (start, end) = fields[0].split_once('-').expect("a range");
+        let (start, end, offset) = (number(start), number(end), number(fields[2]));
+        let file = fs::File::open(PathBuf::from(fields[5])).expect("libjvm");
+        let mut pair = [(); 2].map(|()| vec![0; (end - start) as usize]);
+        memory.read_exact_at(&mut pair[0], start).expect("read");
+        // The last page goes on behind the file's end.
+        let _ = file.read_at(&mut pair[1], offset).expect("read");
+        let differ = pair[0].iter().zip(&pair[1]).filter(|(a, b)| a != b);
+        differ.count()
+    };
+    code.map(changed).sum()
+}
+
+#[test]
+fn the_jvms_code_is_as_it_was_when_the_recording_has_ended() {
+    on_jdks("allocations, breakpoints taken out", TRAPPED, |jdk| {
+        let program = Program::new(jdk, "Allocations", &["4"]).jvm("-Xmx512m");
+        let mut running = program.agent("url=none,event=none,alloc=512k").start();
+        running.wait_for("begin.cpu_nanos");
+        let breakpoints = changed_bytes_of_libjvm(running.pid());
+        let expected = match jdk.version {
+            8 => 2,
+            11..25 => 1,
+            _ => 0,
+        };
+        assert_eq!(breakpoints, expected);
+        crate::attach::detach(running.pid()).done();
+        assert_eq!(changed_bytes_of_libjvm(running.pid()), 0);
+        running.finish().expect_success();
+    });
+}
+
+#[test]
+fn the_jvms_own_recorder_gets_its_events_beside_us() {
+    on_jdks("allocations, beside the JDK's recorder", &[17], |jdk| {
+        let folder = crate::support::folder();
+        let theirs = folder.path().join("jdk.jfr");
+        let program = Program::new(jdk, "Allocations", &["3"])
+            .jvm("-Xmx512m")
+            .jvm("-Xlog:jfr*=off")
+            .jvm("-Xlog:jfr+startup=off")
+            .jvm(format!(
+                "-XX:StartFlightRecording=filename={},settings=profile,jdk.ObjectAllocationOutsideTLAB#enabled=true",
+                theirs.display()
+            ));
+        let ours = folder.path().join("ours.jfr");
+        let options = format!(
+            "url=none,dialect=datakit,file={},event=none,alloc=512k",
+            ours.display()
+        );
+        let run = program.agent(&options).run().expect_success();
+        let output = std::process::Command::new(jdk.tool("jfr"))
+            .args(["summary"])
+            .arg(&theirs)
+            .output()
+            .expect("jfr runs");
+        let summary = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = summary
+            .lines()
+            .find(|line| line.contains("jdk.ObjectAllocationOutsideTLAB"));
+        let count = line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
+        let huge = run.truth("site.huge.objects");
+        assert!(
+            count.is_some_and(|count| count >= huge),
+            "{count:?} of {huge}: {summary}"
+        );
+        let ours = Profile::of_file(&ours).allocations.len();
+        assert!(ours > 100, "{ours} samples");
+    });
+}
+
 fn check(profile: &Profile, run: &Run, version: u32) {
     let bytes = |keep: &dyn Fn(&Allocation) -> bool| {
         let kept = profile.allocations.iter().filter(|sample| keep(sample));
@@ -63,6 +180,11 @@ fn check(profile: &Profile, run: &Run, version: u32) {
             let own = sample.size as f64 * sample.weight;
             (count + 1, bytes + own, squares + own * own)
         })
+    };
+    let standard_errors = if version == 8 {
+        STANDARD_ERRORS_OF_8
+    } else {
+        STANDARD_ERRORS
     };
     let (all_samples, all_bytes, _) = bytes(&|_| true);
     let bytes_per_sample = all_bytes / f64::from(all_samples.max(1));
@@ -74,16 +196,22 @@ fn check(profile: &Profile, run: &Run, version: u32) {
         // Samples that were taken at different distances stand for more or for less.
         let chance = match samples {
             0 => 1.0,
-            _ => STANDARD_ERRORS * squares.sqrt() / claimed,
+            _ => standard_errors * squares.sqrt() / claimed,
         };
         eprintln!(
-            "JDK {version}: {site}: {claimed:.0} of {truth:.0} bytes ({:+.2} %), {samples} samples",
-            off * 100.0
+            "JDK {version}: {site}: {claimed:.0} of {truth:.0} bytes ({:+.2} %, chance {:.2} %), {samples} samples",
+            off * 100.0,
+            chance * 100.0
         );
-        // See docs/allocation.md: up to 21 the JVM itself takes too many of the one and too few of the other.
         let expected = truth / bytes_per_sample;
-        let is_judged = version >= UNBIASED && expected >= FEWEST_EXPECTED;
-        if is_judged && off.abs() > chance.max(SITE_TOLERANCE) {
+        // See docs/allocation.md: the sampler of 11 takes too few of those that the end of a TLAB has room for.
+        let tolerance = if version == 11 {
+            4.0 * SITE_TOLERANCE
+        } else {
+            SITE_TOLERANCE
+        };
+        let is_judged = expected >= FEWEST_EXPECTED;
+        if is_judged && off.abs() > chance.max(tolerance) {
             wrong.push(site);
         }
         let other_class = bytes(&|sample| is_site(&sample.stack, site) && *sample.class != *class);

@@ -33,6 +33,7 @@ const COMPILERS_OWN: &[&str] = &["memcpy", "memmove", "memset"];
 const ENTRIES: &[&str] = &[
     "jprof_signal_safe::tick::on_signal",
     "jprof_signal_safe::guard::on_fault",
+    "jprof_signal_safe::trap::on_trap",
     "<jprof_signal_safe::walker::agct::AgctWalker as jprof_signal_safe::walker::Walker>::walk",
     "<jprof_signal_safe::walker::hotspot::HotspotWalker as jprof_signal_safe::walker::Walker>::walk",
     "<jprof_signal_safe::walker::judge::JudgedWalker as jprof_signal_safe::walker::Walker>::walk",

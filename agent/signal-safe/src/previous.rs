@@ -127,6 +127,15 @@ impl Chain {
         self.last.set(handler);
     }
 
+    /// Whether the signal was ignored before.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "for the traps")
+    )]
+    pub(crate) fn ignores(&self) -> bool {
+        self.last.get().address == libc::SIG_IGN
+    }
+
     /// Hands a signal on. False when the handler that it is due to is no function: the default action, or none.
     ///
     /// # Safety

@@ -5,9 +5,9 @@
 //! | 0 | length in words (32 bits), kind (8), flags (8), failure (8, signed) |
 //! | 1 | CLOCK_MONOTONIC nanoseconds |
 //! | 2 | thread key |
-//! | 3 | weight (32 bits, intervals), frame count (32); of an allocation, the class's number |
+//! | 3 | weight (32 bits, intervals), frame count (32); of an allocation, the class's number; of a trapped one, the number of objects that it stands for, as an `f32` |
 //! | 4 | program counter; of an allocation, the object's size in bytes |
-//! | 5 | nanoseconds since the thread's previous sample; of an allocation, the interval in bytes (32 bits), and its number among the live objects or 0 (32) |
+//! | 5 | nanoseconds since the thread's previous sample; of an allocation, the interval in bytes (32 bits), and its number among the live objects or 0 (32); of a trapped one, the address of its class |
 //! | 6 … | a method per frame, leaf first, then the positions in them, two a word |
 
 use crate::ring::Reservation;
@@ -29,6 +29,10 @@ pub enum RecordKind {
     Allocation = 2,
     /// The CPU time of an ended thread that had no ticks.
     Unsampled = 3,
+    /// An object that has begun a new TLAB.
+    AllocationInNewTlab = 4,
+    /// An object that was allocated outside of a TLAB.
+    AllocationOutside = 5,
 }
 
 /// The fixed part of a record.
@@ -48,7 +52,8 @@ pub struct RecordHead {
     pub span_nanos: u64,
     /// Whether frames were cut.
     pub truncated: bool,
-    /// Whether the thread was outside of Java code.
+    /// Whether the thread was outside of Java code; of an allocation, whether the JVM's sampler does not take such objects evenly,
+    /// so that it is no sample of what is allocated; of a trapped one, whether it is among the counts of what was left of TLABs.
     pub outside: bool,
     /// Why there are no Java frames, or why they are not all.
     pub failure: Failure,
@@ -146,6 +151,8 @@ impl<'a> RecordView<'a> {
             1 => RecordKind::ThreadEnd,
             2 => RecordKind::Allocation,
             3 => RecordKind::Unsampled,
+            4 => RecordKind::AllocationInNewTlab,
+            5 => RecordKind::AllocationOutside,
             _ => return None,
         };
         let head = RecordHead {

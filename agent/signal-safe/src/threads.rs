@@ -2,13 +2,15 @@
 //!
 //! A slot is filled and emptied outside signals by the registry (one writer at a time, under its
 //! lock); the handler finds the slot of its own thread through the signal's information: the file
-//! descriptor of a perf event, or the value that a timer carries. Only the process's one timer says
+//! descriptor of a perf event, or the value that a timer carries. The process's one timer and a trap say
 //! neither: then the thread's id is looked up. No thread-local storage is needed.
 
+mod allocating;
 mod slot;
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
+pub use allocating::Allocating;
 pub use slot::ThreadSlot;
 
 /// Marks the values that jprof's timers carry in `si_value` (bits 48 to 63).
@@ -85,8 +87,7 @@ pub struct ThreadTable {
     slots: &'static [ThreadSlot],
     /// By file descriptor: slot index + 1, 0 for none of ours.
     by_fd: &'static [AtomicU32],
-    /// By thread id, for threads that the process's timer ticks for, in buckets of [`TIDS_TOGETHER`]: thread id, and slot
-    /// index + 1 in the lower half; 0 for none.
+    /// By thread id, in buckets of [`TIDS_TOGETHER`]: thread id, and slot index + 1 in the lower half; 0 for none.
     by_tid: &'static [AtomicU64],
 }
 
@@ -132,6 +133,8 @@ impl ThreadTable {
         slot.begin(tid, claimed);
         let generation = generation.wrapping_add(1);
         slot.generation.store(generation, Ordering::Release);
+        // Where there is no place, nothing that looks the thread up by its id finds it.
+        self.replace_tid(tid, 0, tid_word(tid, index));
         Some(key(index, generation))
     }
 
@@ -151,12 +154,13 @@ impl ThreadTable {
                 entry.store(key.index() + 1, Ordering::Release);
             }
             TickSource::Process => {
-                slot.source.store(source.pack(), Ordering::Release);
-                if !self.replace_tid(slot.tid(), 0, tid_word(slot.tid(), key.index())) {
-                    slot.source
-                        .store(TickSource::None.pack(), Ordering::Release);
+                let (tid, word) = (slot.tid(), tid_word(slot.tid(), key.index()));
+                let mut places = self.tid_bucket(tid).iter();
+                let is_there = places.any(|place| place.load(Ordering::Acquire) == word);
+                if !is_there && !self.replace_tid(tid, 0, word) {
                     return false;
                 }
+                slot.source.store(source.pack(), Ordering::Release);
             }
             TickSource::None | TickSource::Timer(_) => {
                 slot.source.store(source.pack(), Ordering::Release);
@@ -188,15 +192,13 @@ impl ThreadTable {
                 return TickSource::None;
             }
         }
-        if source == TickSource::Process {
-            self.replace_tid(slot.tid(), tid_word(slot.tid(), key.index()), 0);
-        }
         source
     }
 
     /// Registry only: frees the slot. What fired must have been taken away.
     pub fn release(&self, key: ThreadKey) {
         if let Some(slot) = self.get(key) {
+            self.replace_tid(slot.tid(), tid_word(slot.tid(), key.index()), 0);
             slot.set_jni_env(0);
             slot.generation.fetch_add(1, Ordering::Release);
         }
@@ -259,23 +261,26 @@ impl ThreadTable {
     #[inline]
     #[must_use]
     pub fn by_current_tid(&self) -> Found {
+        match self.current() {
+            Some((key, slot)) if slot.source() == TickSource::Process => Found::Thread(key, slot),
+            _ => Found::Stale,
+        }
+    }
+
+    /// Handler: the calling thread, if it is known.
+    #[inline]
+    #[must_use]
+    pub fn current(&self) -> Option<(ThreadKey, &'static ThreadSlot)> {
         let tid = gettid();
         let mut words = self
             .tid_bucket(tid)
             .iter()
             .map(|place| place.load(Ordering::Acquire));
-        let Some(word) = words.find(|word| word >> 32 == u64::from(tid)) else {
-            return Found::Stale;
-        };
+        let word = words.find(|word| word >> 32 == u64::from(tid))?;
         let index = (word as u32).wrapping_sub(1);
-        let Some(slot) = self.slots.get(index as usize) else {
-            return Found::Stale;
-        };
+        let slot = self.slots.get(index as usize)?;
         let generation = slot.generation.load(Ordering::Acquire);
-        if generation & 1 == 0 || slot.tid() != tid || slot.source() != TickSource::Process {
-            return Found::Stale;
-        }
-        Found::Thread(key(index, generation), slot)
+        (generation & 1 == 1 && slot.tid() == tid).then(|| (key(index, generation), slot))
     }
 
     /// Puts one word in the place of another of that thread id. False when the other is not there.

@@ -179,6 +179,25 @@ pub struct Allocation {
     pub interval: u32,
     /// Its number among the live objects; 0 when it is not watched.
     pub live: u32,
+    /// It is one of those that the JVM takes too often or too seldom, as the traps tell.
+    pub uneven: bool,
+}
+
+/// An object that a trap has chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Trapped {
+    /// [`RecordKind::AllocationInNewTlab`] or [`RecordKind::AllocationOutside`].
+    pub kind: RecordKind,
+    /// Who has allocated it: the calling thread.
+    pub thread: ThreadKey,
+    /// The address of its class.
+    pub class: u64,
+    /// Bytes.
+    pub size: u64,
+    /// How many objects that were trapped it stands for.
+    pub objects: f32,
+    /// It is among the counts of what was left of TLABs.
+    pub is_counted: bool,
 }
 
 /// A tick under way.
@@ -456,7 +475,46 @@ impl Sampler {
             program_counter: allocation.size,
             span_nanos: record::allocation_word(allocation.interval, allocation.live),
             truncated: outcome.truncated,
-            outside: false,
+            outside: allocation.uneven,
+            failure: outcome.failure,
+        };
+        let stored = self.store(stripe.ring_and_frames(outcome.frames), &head);
+        if !stored {
+            self.wake_recorder();
+        }
+        stored
+    }
+
+    /// Stores an object that a trap has chosen, with the stack of the trapped thread. False when there is no room, or none at
+    /// this moment.
+    ///
+    /// # Safety
+    /// Called in a signal handler on the thread of `slot`, with the handler's `ucontext`.
+    pub(crate) unsafe fn emit_trapped(
+        &self,
+        trapped: &Trapped,
+        slot: &ThreadSlot,
+        ucontext: *mut c_void,
+    ) -> bool {
+        let Some(mut stripe) = stripes::take(self.stripes, slot.tid()) else {
+            return false;
+        };
+        let tuning = self.tuning();
+        // SAFETY: handed on from the caller.
+        let outcome = unsafe {
+            tuning
+                .walker
+                .walk(slot, ucontext, &mut stripe.room(tuning.depth))
+        };
+        let head = RecordHead {
+            kind: trapped.kind,
+            nanos: clock::monotonic_nanos(),
+            thread: trapped.thread,
+            weight: trapped.objects.to_bits(),
+            program_counter: trapped.size,
+            span_nanos: trapped.class,
+            truncated: outcome.truncated,
+            outside: trapped.is_counted,
             failure: outcome.failure,
         };
         let stored = self.store(stripe.ring_and_frames(outcome.frames), &head);

@@ -26,6 +26,21 @@ pub struct Allocated {
     pub threads: FxHashMap<ThreadKey, u64>,
 }
 
+impl Allocated {
+    /// What is left without a part of it.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        let rest = |(&key, &bytes): (&ThreadKey, &u64)| {
+            let part = part.threads.get(&key).copied().unwrap_or(0);
+            (key, bytes.saturating_sub(part))
+        };
+        Self {
+            total: self.total.saturating_sub(part.total),
+            threads: self.threads.iter().map(rest).collect(),
+        }
+    }
+}
+
 /// What the samples of a thread stand for by themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Estimate {

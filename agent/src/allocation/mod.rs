@@ -1,4 +1,5 @@
-//! The allocation engine: objects that the JVM samples (JVMTI SampledObjectAlloc, JEP 331, from 11 on), with their stacks.
+//! The allocation engine: objects that the JVM samples (JVMTI SampledObjectAlloc, JEP 331, from 11 on), and objects that
+//! breakpoints in it meet (`traps`), with their stacks.
 //!
 //! The callback runs on the allocating thread, not in a signal: it names the class, walks the stack, and leaves a record in a
 //! ring, where the recorder finds it beside the ticks.
@@ -10,7 +11,11 @@
 
 mod calibration;
 mod classes;
+mod levels;
+mod need;
 mod pacing;
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_traps.rs")]
+mod traps;
 mod weight;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,10 +24,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jni_sys::{JNIEnv, jclass, jobject};
 use jprof_signal_safe::tick::{Allocation, Sampler};
 use jprof_signal_safe::walker::{Failure, Frame, FrameType, Outcome, Position, Room};
+use once_cell::sync::OnceCell;
 
 pub use calibration::Allocated;
 pub(crate) use calibration::{Calibration, ENOUGH, Estimate};
+pub(crate) use levels::{Chances, Levels};
+pub(crate) use need::Need;
 pub(crate) use pacing::{LEAST_INTERVAL, Pacing};
+pub(crate) use traps::Traps;
 pub(crate) use weight::objects;
 
 use crate::hotspot::names::readable;
@@ -59,12 +68,24 @@ pub(crate) struct Engine {
     live: LiveHeap,
     classes: Classes,
     is_on: AtomicBool,
+    /// The JVM samples; else only the traps.
+    asks_jvm: AtomicBool,
     raw_names: AtomicBool,
     stacks: Mutex<Stacks>,
     /// Mean distance of samples in bytes.
     interval: AtomicU64,
     taken: AtomicU64,
     dropped: AtomicU64,
+    /// Once a recording has used them.
+    traps: OnceCell<Traps>,
+}
+
+/// Where samples come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sources {
+    /// The JVM samples.
+    pub(crate) jvm: bool,
+    pub(crate) traps: Option<Traps>,
 }
 
 impl Engine {
@@ -75,55 +96,89 @@ impl Engine {
             live: LiveHeap::new(),
             classes: Classes::default(),
             is_on: AtomicBool::new(false),
+            asks_jvm: AtomicBool::new(false),
             raw_names: AtomicBool::new(false),
             stacks: Mutex::new(Stacks::None),
             // What the JVM begins with.
             interval: AtomicU64::new(pacing::LEAST_INTERVAL),
             taken: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            traps: OnceCell::new(),
         }
     }
 
-    /// Has objects sampled from now on, `interval` bytes apart.
+    /// Has objects sampled from now on, `interval` bytes apart. Says which of the sources there are: the traps may be refused
+    /// where the JVM samples, too.
     ///
     /// # Errors
-    /// In words: the JVM refuses.
+    /// In words: the JVM refuses, or the traps are refused where there is nothing else.
     pub(crate) fn start(
         &self,
         jvmti: Jvmti,
         stacks: Stacks,
         raw_names: bool,
         interval: u64,
-    ) -> Result<(), String> {
+        wanted: Sources,
+    ) -> Result<Sources, String> {
+        *self.stacks.lock().unwrap_or_else(PoisonError::into_inner) = stacks;
+        self.raw_names.store(raw_names, Ordering::Relaxed);
+        self.interval.store(interval, Ordering::Release);
+        self.asks_jvm.store(wanted.jvm, Ordering::Relaxed);
+        if wanted.jvm {
+            self.start_jvm(jvmti, interval)?;
+        }
+        let mut sources = wanted;
+        if let Some(traps) = wanted.traps {
+            match traps.set(self.registry, interval) {
+                Ok(()) => {
+                    let _ = self.traps.set(traps);
+                }
+                Err(reason) if wanted.jvm => {
+                    log::info!("{}: {reason}", Need::UNEVEN);
+                    sources.traps = None;
+                }
+                Err(reason) => return Err(reason),
+            }
+        }
+        self.is_on.store(true, Ordering::Release);
+        Ok(sources)
+    }
+
+    fn start_jvm(&self, jvmti: Jvmti, interval: u64) -> Result<(), String> {
         let refused = |error: JvmtiError| {
             if error == JvmtiError::NOT_AVAILABLE {
-                "the JVM does not give its samples; before Java 11 it has none, and later one agent can have them at a time"
-                    .to_owned()
+                "the JVM does not give its samples; one agent can have them at a time".to_owned()
             } else {
                 error.to_string()
             }
         };
         jvmti.sample_allocations(true).map_err(refused)?;
-        *self.stacks.lock().unwrap_or_else(PoisonError::into_inner) = stacks;
-        self.raw_names.store(raw_names, Ordering::Relaxed);
-        let started = self
-            .set_interval(jvmti, interval)
+        let started = jvmti
+            .set_allocation_interval(interval)
             .and_then(|()| jvmti.notify(sys::JVMTI_EVENT_SAMPLED_OBJECT_ALLOC, true));
-        if let Err(error) = started {
+        started.map_err(|error| {
             // Nothing can be done where it is not taken back.
             let _ = jvmti.sample_allocations(false);
-            return Err(refused(error));
-        }
-        self.is_on.store(true, Ordering::Release);
-        Ok(())
+            refused(error)
+        })
     }
 
     /// Changes the distance.
     ///
     /// # Errors
     /// The JVM's.
-    pub(crate) fn set_interval(&self, jvmti: Jvmti, interval: u64) -> Result<(), JvmtiError> {
-        jvmti.set_allocation_interval(interval)?;
+    pub(crate) fn set_interval(
+        &self,
+        jvmti: Jvmti,
+        interval: u64,
+        sources: Sources,
+    ) -> Result<(), JvmtiError> {
+        if sources.jvm {
+            jvmti.set_allocation_interval(interval)?;
+        }
+        if let Some(traps) = sources.traps {
+            traps.set_interval(interval);
+        }
         self.interval.store(interval, Ordering::Release);
         Ok(())
     }
@@ -131,10 +186,15 @@ impl Engine {
     /// Ends it, and lets another agent have the samples.
     pub(crate) fn stop(&self, jvmti: Jvmti) {
         if self.is_on.swap(false, Ordering::AcqRel) {
+            if let Some(traps) = self.traps.get() {
+                traps.remove();
+            }
             let ended = jvmti
                 .notify(sys::JVMTI_EVENT_SAMPLED_OBJECT_ALLOC, false)
                 .and_then(|()| jvmti.sample_allocations(false));
-            if let Err(error) = ended {
+            if let Err(error) = ended
+                && self.asks_jvm.load(Ordering::Relaxed)
+            {
                 log::debug!("the JVM keeps sampling allocations: {error}");
             }
         }
@@ -147,10 +207,16 @@ impl Engine {
 
     /// Samples taken, and those that were lost.
     pub(crate) fn counts(&self) -> (u64, u64) {
+        let (taken, dropped) = self.traps.get().map_or((0, 0), |traps| traps.counts());
         (
-            self.taken.load(Ordering::Relaxed),
-            self.dropped.load(Ordering::Relaxed),
+            taken + self.taken.load(Ordering::Relaxed),
+            dropped + self.dropped.load(Ordering::Relaxed),
         )
+    }
+
+    /// The number of a class by its name.
+    pub(crate) fn class_number(&self, name: &str) -> u32 {
+        self.classes.number(name)
     }
 
     /// The name of a class by the number that a record has.
@@ -198,6 +264,9 @@ impl Engine {
         };
         // SAFETY: the caller vouches for both.
         let live = unsafe { self.live.watch(env, object) };
+        let traps = self.traps.get();
+        // SAFETY: the slot is the calling thread's, which the JVM calls back on.
+        let uneven = traps.is_some_and(|traps| unsafe { traps.find_uneven(slot, size) });
         let allocation = Allocation {
             thread,
             tid,
@@ -205,6 +274,7 @@ impl Engine {
             size,
             interval: u32::try_from(before).unwrap_or(u32::MAX),
             live: live.unwrap_or(0),
+            uneven,
         };
         let stacks = *self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
         // Before a ring is held: the JVM may make the thread wait.
@@ -230,8 +300,11 @@ impl Engine {
             // SAFETY: the caller vouches for the environment.
             unsafe { self.live.forget(env, id) };
         }
-        let counter = if stored { &self.taken } else { &self.dropped };
-        counter.fetch_add(1, Ordering::Relaxed);
+        // No event is made of it.
+        if !uneven {
+            let counter = if stored { &self.taken } else { &self.dropped };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -14,6 +14,8 @@ mod process_timer;
 mod random;
 mod signal;
 mod tracepoints;
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_trap_signal.rs")]
+pub(crate) mod trap_signal;
 
 use std::io;
 

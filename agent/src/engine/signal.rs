@@ -84,7 +84,7 @@ fn current() -> io::Result<libc::sigaction> {
     current_of(tick_signal())
 }
 
-fn current_of(signal: libc::c_int) -> io::Result<libc::sigaction> {
+pub(super) fn current_of(signal: libc::c_int) -> io::Result<libc::sigaction> {
     // SAFETY: zero is a valid value; sigaction only fills in the present action.
     unsafe {
         let mut now: libc::sigaction = mem::zeroed();

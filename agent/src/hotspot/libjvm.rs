@@ -16,8 +16,12 @@ use super::Declined;
 #[derive(Clone, Debug)]
 pub struct Libjvm {
     path: CString,
+    /// What is to be added to an address in the file.
+    base: u64,
     /// The readable segments, by rising address.
     segments: Vec<Range<u64>>,
+    /// The segments of notes.
+    notes: Vec<Range<u64>>,
 }
 
 impl Libjvm {
@@ -46,18 +50,22 @@ impl Libjvm {
             // SAFETY: the program headers of a loaded library are mapped.
             let headers =
                 unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-            let mut segments: Vec<Range<u64>> = headers
-                .iter()
-                .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_R != 0)
-                .map(|header| {
+            let of_type = |wanted: u32| {
+                let readable = headers.iter().filter(move |header| {
+                    header.p_type == wanted && header.p_flags & libc::PF_R != 0
+                });
+                readable.map(|header| {
                     let start = info.dlpi_addr + header.p_vaddr;
                     start..start + header.p_memsz
                 })
-                .collect();
+            };
+            let mut segments: Vec<Range<u64>> = of_type(libc::PT_LOAD).collect();
             segments.sort_by_key(|segment| segment.start);
             *found = Some(Libjvm {
                 path: path.to_owned(),
+                base: info.dlpi_addr,
                 segments,
+                notes: of_type(libc::PT_NOTE).collect(),
             });
             1
         }
@@ -71,6 +79,41 @@ impl Libjvm {
     /// The path that the linker knows it by.
     pub fn path(&self) -> &CStr {
         &self.path
+    }
+
+    /// What is to be added to an address in the file.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// What tells this build from all others (the ELF note `NT_GNU_BUILD_ID`), of the library as it is mapped; `None` where it
+    /// was built without.
+    pub fn build_id(&self) -> Option<Vec<u8>> {
+        const NT_GNU_BUILD_ID: i32 = 3;
+        const GNU: i32 = i32::from_le_bytes(*b"GNU\0");
+        for notes in &self.notes {
+            let mut at = notes.start;
+            while notes.contains(&at) {
+                let name_length = u64::from(self.load_i32(at)?.cast_unsigned());
+                let length = u64::from(self.load_i32(at + 4)?.cast_unsigned());
+                let content = at + 12 + name_length.next_multiple_of(4);
+                if self.load_i32(at + 8)? == NT_GNU_BUILD_ID
+                    && name_length == 4
+                    && self.load_i32(at + 12)? == GNU
+                {
+                    return self.bytes(content, length);
+                }
+                at = content + length.next_multiple_of(4);
+            }
+        }
+        None
+    }
+
+    /// A copy of the library's own memory; `None` when it does not lie there.
+    pub fn bytes(&self, address: u64, length: u64) -> Option<Vec<u8>> {
+        (0..length)
+            .map(|offset| self.load::<u8>(address.checked_add(offset)?))
+            .collect()
     }
 
     /// The address of an exported symbol.

@@ -6,8 +6,12 @@
 //!
 //! Known to work on HotSpot 8, 11, 17, 21 and 25; none of this may be called from a signal handler.
 
+#[cfg(target_arch = "x86_64")]
+pub mod alloc_tracer;
 mod allocated;
 mod collections;
+#[cfg(target_arch = "x86_64")]
+pub mod debug_symbols;
 pub mod flags;
 pub mod libjvm;
 pub mod line_numbers;

@@ -13,6 +13,7 @@ use once_cell::sync::OnceCell;
 
 use super::{Jvmti, JvmtiError, sys};
 use crate::allocation;
+use crate::engine;
 use crate::java::JavaThreads;
 use crate::lifecycle;
 use crate::threads::{Registry, ThreadEvent, current_tid, watch_current};
@@ -108,6 +109,7 @@ unsafe extern "C" fn thread_start(_: *mut sys::jvmtiEnv, env: *mut JNIEnv, threa
         let Some(Audience { registry, java, .. }) = AUDIENCE.get() else {
             return;
         };
+        engine::trap_signal::unblock();
         let Some(key) = registry.java_thread_starts(current_tid(), env as usize) else {
             return;
         };

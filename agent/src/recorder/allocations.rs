@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use jfr_writer::{ClassId, ObjectSample, StackTraceId, ThreadId};
 use jprof_signal_safe::clock::monotonic_nanos;
-use jprof_signal_safe::record::RecordView;
-use jprof_signal_safe::threads::ThreadKey;
-use rustc_hash::FxHashMap;
+use jprof_signal_safe::record::{RecordKind, RecordView};
 
 use super::Run;
-use crate::allocation::{Calibration, ENOUGH, Engine, Estimate, Pacing, objects};
+use super::weights::{Calibrated, Kind, Part};
+use crate::allocation::{ENOUGH, Engine, Pacing, Sources, objects};
 use crate::jvmti::Jvmti;
 use crate::threads::Registry;
 
@@ -20,11 +19,12 @@ pub struct Allocations {
     jvmti: Jvmti,
     /// Whether events are written, or the samples only serve to find live objects.
     is_written: bool,
+    sources: Sources,
     /// `None` where the distance of samples was asked for.
     pacing: Option<Pacing>,
     paced_at: u64,
     paced_samples: u64,
-    calibration: Calibration,
+    weights: Calibrated,
     /// What the engine had counted in earlier recordings.
     counted_before: (u64, u64),
     /// Samples of the present chunk whose weights are not known yet.
@@ -34,12 +34,10 @@ pub struct Allocations {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     ticks: u64,
-    key: ThreadKey,
     thread: ThreadId,
     stack: StackTraceId,
     class: ClassId,
-    size: u64,
-    objects: f64,
+    part: Part,
     /// Its number among the live objects, or 0.
     live: u32,
 }
@@ -50,6 +48,7 @@ impl Allocations {
         engine: &'static Engine,
         jvmti: Jvmti,
         is_written: bool,
+        sources: Sources,
         paced: Option<Pacing>,
         registry: &Registry,
         now: u64,
@@ -58,10 +57,11 @@ impl Allocations {
             engine,
             jvmti,
             is_written,
+            sources,
             pacing: paced,
             paced_at: now,
             paced_samples: engine.counts().0,
-            calibration: Calibration::new(registry.allocated()),
+            weights: Calibrated::begin(sources.traps, registry),
             counted_before: engine.counts(),
             waiting: Vec::new(),
         }
@@ -88,20 +88,10 @@ impl Allocations {
         self.paced_at = now;
         self.paced_samples = samples;
         if let Some(interval) = pacing.after(elapsed, new)
-            && let Err(error) = self.engine.set_interval(self.jvmti, interval)
+            && let Err(error) = self.engine.set_interval(self.jvmti, interval, self.sources)
         {
             log::debug!("the interval of allocation samples stays: {error}");
         }
-    }
-
-    fn estimates(&self) -> FxHashMap<ThreadKey, Estimate> {
-        let mut estimates: FxHashMap<ThreadKey, Estimate> = FxHashMap::default();
-        for sample in &self.waiting {
-            let estimate = estimates.entry(sample.key).or_default();
-            estimate.samples += 1;
-            estimate.bytes += sample.objects * sample.size as f64;
-        }
-        estimates
     }
 }
 
@@ -124,21 +114,43 @@ impl Run {
             let reason = head.failure.label();
             chunk.label_stack(if reason.is_empty() { NO_FRAME } else { reason })
         };
-        let number = head.weight;
-        let name = allocations.engine.class_name(number);
+        let engine = allocations.engine;
+        let (kind, number, taken) = match head.kind {
+            RecordKind::AllocationInNewTlab => (Kind::InNewTlab, None, f32::from_bits(head.weight)),
+            RecordKind::AllocationOutside => (Kind::Outside, None, f32::from_bits(head.weight)),
+            _ if head.outside => (Kind::Uneven, Some(head.weight), 1.0),
+            _ => (Kind::Sampled, Some(head.weight), 1.0),
+        };
+        let number = number.unwrap_or_else(|| {
+            let name = self.naming.class_name(head.span_nanos);
+            engine.class_number(name.as_deref().unwrap_or(NO_CLASS))
+        });
+        let name = engine.class_name(number);
         let class = chunk.class(number, &name);
         let size = head.program_counter;
+        let objects = match kind {
+            Kind::Sampled | Kind::Uneven => objects(size, head.allocation_interval()),
+            Kind::InNewTlab | Kind::Outside => f64::from(taken),
+        };
         allocations.waiting.push(Waiting {
             ticks,
-            key: head.thread,
             thread,
             stack,
             class,
-            size,
-            objects: objects(size, head.allocation_interval()),
-            live: head.live_number(),
+            part: Part {
+                thread: head.thread,
+                kind,
+                size,
+                objects,
+                is_counted: !kind.is_of_jvm() && head.outside,
+            },
+            live: if kind.is_of_jvm() {
+                head.live_number()
+            } else {
+                0
+            },
         });
-        if head.live_number() != 0 {
+        if kind.is_of_jvm() && head.live_number() != 0 {
             self.meet_live_object(record, &facts, &name);
         }
     }
@@ -159,18 +171,24 @@ impl Run {
         let Some(allocations) = self.recorder.allocations.as_mut() else {
             return;
         };
-        let estimates = allocations.estimates();
-        let now = self.recorder.registry.allocated();
-        let factors = allocations.calibration.close(now, &estimates);
         let waiting = std::mem::take(&mut allocations.waiting);
         let is_written = allocations.is_written;
+        let are_trapped = allocations.sources.traps.is_some();
+        let parts: Vec<Part> = waiting.iter().map(|sample| sample.part).collect();
+        let weights = allocations.weights.close(&parts, self.recorder.registry);
         let mut result = Ok(());
-        for sample in &waiting {
-            let objects = sample.objects * factors.of(sample.key);
+        for (sample, weight) in waiting.iter().zip(weights) {
             if let Some(live) = self.recorder.live.as_mut() {
+                // Where some of the JVM's samples are no events, the others stand for these too: not so among live ones.
+                let objects = if are_trapped {
+                    sample.part.objects
+                } else {
+                    weight
+                };
                 live.weigh(sample.live, objects);
             }
-            let Some(chunk) = self.chunk.as_mut().filter(|_| is_written) else {
+            let is_event = is_written && sample.part.kind != Kind::Uneven;
+            let Some(chunk) = self.chunk.as_mut().filter(|_| is_event) else {
                 continue;
             };
             let event = ObjectSample {
@@ -178,8 +196,8 @@ impl Run {
                 thread: sample.thread,
                 stack: sample.stack,
                 class: sample.class,
-                size_bytes: sample.size,
-                weight: objects as f32,
+                size_bytes: sample.part.size,
+                weight: weight as f32,
             };
             result = result.and_then(|()| chunk.write_counted(&event));
         }
@@ -189,3 +207,6 @@ impl Run {
 
 /// In place of the stack of a thread that runs no Java code: the JVM allocates as it starts and ends threads.
 pub(super) const NO_FRAME: &str = "[no_Java_frame]";
+
+/// In place of a class that was unloaded before it could be named.
+const NO_CLASS: &str = "[unknown_class]";

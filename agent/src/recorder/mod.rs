@@ -22,6 +22,7 @@ mod stack_key;
 #[cfg(test)]
 mod tests;
 mod thread_news;
+mod weights;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -312,7 +313,9 @@ impl Run {
     fn write_record(&mut self, record: &RecordView<'_>) {
         let head = record.head;
         let rest = match head.kind {
-            RecordKind::Allocation => return self.meet_allocation(record),
+            RecordKind::Allocation
+            | RecordKind::AllocationInNewTlab
+            | RecordKind::AllocationOutside => return self.meet_allocation(record),
             RecordKind::Cpu => None,
             RecordKind::ThreadEnd => Some(frame_names::THREAD_END),
             RecordKind::Unsampled => Some(frame_names::UNSAMPLED),
@@ -416,6 +419,9 @@ impl Run {
             log::info!(
                 "another handler of SIGSEGV or SIGBUS was installed; jprof's is before it again"
             );
+        }
+        if engine::trap_signal::renew() {
+            log::info!("another handler of SIGTRAP was installed; jprof's is before it again");
         }
         if engine::renew() {
             self.recorder.registry.keep_ticking();

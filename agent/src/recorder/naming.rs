@@ -90,6 +90,11 @@ impl Naming {
             .ok()
     }
 
+    /// The name of the class at an address.
+    pub(super) fn class_name(&self, klass: u64) -> Option<String> {
+        self.resolver.as_ref()?.class_name(klass)
+    }
+
     /// Whether there is a method at an address.
     pub(super) fn is_method(&self, address: usize) -> bool {
         self.resolver

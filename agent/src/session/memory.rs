@@ -12,6 +12,8 @@ use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+#[cfg(target_arch = "x86_64")]
+use jprof_signal_safe::levels::LevelCounts;
 use jprof_signal_safe::ring::Ring;
 use jprof_signal_safe::stripes::Stripe;
 use jprof_signal_safe::threads::{ThreadSlot, ThreadTable};
@@ -29,6 +31,13 @@ pub(super) fn thread_table() -> io::Result<ThreadTable> {
             map::<AtomicU64>(limits::TID_PLACES)?,
         ))
     }
+}
+
+/// The counts of what is left of the threads' TLABs.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn level_counts() -> io::Result<&'static [LevelCounts]> {
+    // SAFETY: all zero is nobody's.
+    unsafe { map(limits::MAX_THREADS) }
 }
 
 /// The stripes for stacks of up to `depth` frames.

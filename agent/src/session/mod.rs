@@ -13,6 +13,9 @@ mod understanding;
 mod upload;
 mod walking;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use memory::level_counts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,7 +24,7 @@ use jni_sys::{JNIEnv, JavaVM};
 use jprof_signal_safe::clock::{monotonic_nanos, process_cpu_nanos};
 use jprof_signal_safe::tick::{Sampler, Tuning};
 
-use crate::allocation::{LEAST_INTERVAL, Pacing, Stacks};
+use crate::allocation::{LEAST_INTERVAL, Need, Pacing, Sources, Stacks, Traps};
 use crate::engine;
 use crate::hotspot::memory::SafeReader;
 use crate::hotspot::threads::ThreadReader;
@@ -147,7 +150,13 @@ impl Session {
         registry.existing_java_done();
         // SAFETY: the caller vouches for `env`.
         let live = unsafe { start_live_heap(process, jvmti, env, &hotspot, parsed) };
-        let allocations = start_allocations(process, jvmti, parsed, walking.stacks);
+        let allocations = start_allocations(
+            process,
+            jvmti,
+            parsed,
+            walking.stacks,
+            &traps_of(&hotspot, java),
+        );
         let jvm = hotspot.jvm_info();
         let session_tags = tags::of_session(options, &jvm, hotspot.version);
         let (spool, uploader) =
@@ -296,11 +305,56 @@ fn count_allocations(
     }
 }
 
+/// What is needed to find the traps, and why there are none.
+struct TrapFinder<'a> {
+    need: Need,
+    structs: Option<&'a VmStructs>,
+    env_distance: Option<usize>,
+}
+
+fn traps_of<'a>(hotspot: &'a HotSpot, java: Option<&java::JavaThreads>) -> TrapFinder<'a> {
+    TrapFinder {
+        need: hotspot.version.map_or(Need::None, Need::of),
+        structs: hotspot.structs.as_ref(),
+        env_distance: java.map(java::JavaThreads::env_distance),
+    }
+}
+
+impl TrapFinder<'_> {
+    /// Where samples are to come from.
+    fn find(&self, process: &Process, parsed: &Parsed) -> Result<Sources, String> {
+        let jvm = self.need != Need::Only;
+        if self.need == Need::None {
+            return Ok(Sources { jvm, traps: None });
+        }
+        let found = self
+            .structs
+            .zip(self.env_distance)
+            .ok_or_else(|| "the JVM's threads are not understood".to_owned())
+            .and_then(|(structs, env_distance)| {
+                let folders = &parsed.options.debugdir;
+                Traps::find(self.need, process.sampler, structs, env_distance, folders)
+            });
+        match found {
+            Ok(traps) => Ok(Sources {
+                jvm,
+                traps: Some(traps),
+            }),
+            Err(reason) if jvm => {
+                log::info!("{}: {reason}", Need::UNEVEN);
+                Ok(Sources { jvm, traps: None })
+            }
+            Err(reason) => Err(reason),
+        }
+    }
+}
+
 fn start_allocations(
     process: &'static Process,
     jvmti: Jvmti,
     parsed: &Parsed,
     stacks: Stacks,
+    finder: &TrapFinder<'_>,
 ) -> Option<Allocations> {
     let options = &parsed.options;
     let (interval, pacing) = match options.alloc {
@@ -309,26 +363,34 @@ fn start_allocations(
         Alloc::Every(bytes) => (bytes, None),
     };
     let raw_names = options.names == Names::Raw;
-    let started = process.allocation.start(jvmti, stacks, raw_names, interval);
-    if let Err(reason) = started {
-        let what = match (options.alloc, options.live) {
-            (_, Live::Off) => "allocation samples",
-            (Alloc::Off, _) => "live objects",
-            _ => "allocation samples and no live objects",
-        };
-        // What nobody has asked for is no reason to write into the application's output.
-        let level = if parsed.origin("alloc") != Origin::Default || options.live != Live::Off {
-            log::Level::Warn
-        } else {
-            log::Level::Info
-        };
-        log::log!(level, "no {what}: {reason}");
-        return None;
-    }
+    let started = finder.find(process, parsed).and_then(|sources| {
+        process
+            .allocation
+            .start(jvmti, stacks, raw_names, interval, sources)
+    });
+    let sources = match started {
+        Ok(sources) => sources,
+        Err(reason) => {
+            let what = match (options.alloc, options.live) {
+                (_, Live::Off) => "allocation samples",
+                (Alloc::Off, _) => "live objects",
+                _ => "allocation samples and no live objects",
+            };
+            // What nobody has asked for is no reason to write into the application's output.
+            let level = if parsed.origin("alloc") != Origin::Default || options.live != Live::Off {
+                log::Level::Warn
+            } else {
+                log::Level::Info
+            };
+            log::log!(level, "no {what}: {reason}");
+            return None;
+        }
+    };
     Some(Allocations::begin(
         process.allocation,
         jvmti,
         options.alloc != Alloc::Off,
+        sources,
         pacing,
         process.registry,
         monotonic_nanos(),

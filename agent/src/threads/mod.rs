@@ -24,7 +24,7 @@ use once_cell::sync::OnceCell;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::allocation::Allocated;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::host;
 use crate::hotspot::AllocatedBytes;
 use crate::limits;
@@ -404,6 +404,31 @@ impl Registry {
         allocated
     }
 
+    /// Bytes that each thread has allocated outside of TLABs, as the traps count them.
+    #[must_use]
+    pub fn outside_bytes(&self) -> FxHashMap<ThreadKey, u64> {
+        let inner = self.inner();
+        let of = |&key| {
+            Some((
+                key,
+                self.sampler.threads.get(key)?.allocating.outside_bytes(),
+            ))
+        };
+        inner.by_tid.values().filter_map(of).collect()
+    }
+
+    /// The kernel's ids of the Java threads at this moment.
+    #[must_use]
+    pub fn java_threads(&self) -> Vec<u32> {
+        let inner = self.inner();
+        let is_java = |key| {
+            let slot = self.sampler.threads.get(key);
+            slot.is_some_and(|slot| slot.jni_env() != 0)
+        };
+        let java = inner.by_tid.iter().filter(|&(_, &key)| is_java(key));
+        java.map(|(&tid, _)| tid).collect()
+    }
+
     /// The key of a thread.
     #[must_use]
     pub fn key_of(&self, tid: u32) -> Option<ThreadKey> {
@@ -594,6 +619,7 @@ impl Registry {
 
 impl ThreadObserver for Registry {
     fn thread_starts(&self, tid: u32) {
+        engine::trap_signal::unblock();
         self.register_current(tid);
     }
 

@@ -1,6 +1,6 @@
 //! What is known of one thread, and the weights of its ticks.
 
-use super::{TickSource, gettid};
+use super::{Allocating, TickSource, gettid};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::{arch, clock};
 
@@ -34,6 +34,8 @@ pub struct ThreadSlot {
     pub(super) source: AtomicU64,
     /// The distance of allocation samples that was in force at the thread's last one; 0 before.
     allocation_interval: AtomicU64,
+    /// What the traps of the JVM's allocations know of the thread.
+    pub allocating: Allocating,
 }
 
 impl ThreadSlot {
@@ -50,6 +52,7 @@ impl ThreadSlot {
         self.period_is_new.store(false, Ordering::Relaxed);
         self.cpu_at_last_event.store(0, Ordering::Relaxed);
         self.allocation_interval.store(0, Ordering::Relaxed);
+        self.allocating.begin();
         self.source
             .store(TickSource::None.pack(), Ordering::Relaxed);
     }

@@ -79,8 +79,10 @@ fn the_processs_timer_finds_the_thread_that_runs() {
     let table = table();
     let tid = gettid();
     assert!(matches!(table.by_current_tid(), Found::Stale));
+    assert!(table.current().is_none());
     let key = table.occupy(0, tid, 0).expect("free");
     assert!(matches!(table.by_current_tid(), Found::Stale));
+    assert!(table.current().is_some_and(|(found, _)| found == key));
     assert!(table.set_source(key, TickSource::Process));
     assert!(matches!(table.by_current_tid(), Found::Thread(found, _) if found == key));
     std::thread::scope(|scope| {
@@ -89,6 +91,8 @@ fn the_processs_timer_finds_the_thread_that_runs() {
     });
     assert_eq!(table.take_source(key), TickSource::Process);
     assert!(matches!(table.by_current_tid(), Found::Stale));
+    table.release(key);
+    assert!(table.current().is_none());
 }
 
 #[test]
@@ -116,6 +120,8 @@ fn ids_with_the_same_remainder_find_their_own_threads_until_there_are_too_many()
         Some(TickSource::None)
     );
     assert_eq!(table.take_source(keys[3]), TickSource::Process);
+    assert!(!table.set_source(surplus, TickSource::Process));
+    table.release(keys[3]);
     assert!(table.set_source(surplus, TickSource::Process));
     assert!(matches!(table.by_current_tid(), Found::Thread(found, _) if found == keys[0]));
 }

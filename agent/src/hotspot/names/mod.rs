@@ -30,7 +30,7 @@ pub use footprint::Footprint;
 use footprint::Header;
 use layout::{Layout, MAX_STRUCTURE_BYTES};
 pub use readable::readable;
-use symbols::{is_class_name, is_method_descriptor, is_method_name, text};
+use symbols::{is_array_descriptor, is_class_name, is_method_descriptor, is_method_name, text};
 
 /// The modifiers that JVMTI and JFR show; the JVM keeps others of its own in the same word (source: `jvm.h`,
 /// JVM_RECOGNIZED_METHOD_MODIFIERS).
@@ -239,6 +239,25 @@ impl MethodResolver {
             Ok(const_method_now) if const_method_now == const_method => Ok(description),
             _ => Err(ResolveError::Changed),
         }
+    }
+
+    /// The name of the class at that address, an array's as its descriptor (`[I`), whatever the address is. `None` where there
+    /// is no class.
+    pub fn class_name(&self, klass: u64) -> Option<String> {
+        if !is_pointer(klass) {
+            return None;
+        }
+        let symbol = self.reader.read_u64(klass + self.layout.klass_name).ok()?;
+        let [name, ..] = self.symbols([symbol; 3]).ok()?;
+        if !is_class_name(&name) && !is_array_descriptor(&name) {
+            return None;
+        }
+        let name = text(&name);
+        Some(if self.raw_names {
+            name
+        } else {
+            readable(&name).to_owned()
+        })
     }
 
     fn const_method(&self, address: u64) -> Result<Header, ResolveError> {

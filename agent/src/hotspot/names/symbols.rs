@@ -39,6 +39,11 @@ pub(crate) fn is_method_descriptor(symbol: &[u8]) -> bool {
     }
 }
 
+/// The descriptor of an array (4.3.2), which is the name of its class.
+pub(crate) fn is_array_descriptor(symbol: &[u8]) -> bool {
+    symbol.starts_with(b"[") && after_field_descriptor(symbol).is_some_and(<[u8]>::is_empty)
+}
+
 /// What follows a field descriptor (4.3.2).
 fn after_field_descriptor(symbol: &[u8]) -> Option<&[u8]> {
     let dimensions = symbol.iter().take_while(|&&byte| byte == b'[').count();
@@ -94,6 +99,10 @@ mod tests {
             b"java/lang/invoke/LambdaForm$MH+0x00007f0001234000"
         ));
         assert!(!is_class_name(b"[I") && !is_class_name(b"La/B;"));
+        assert!(is_array_descriptor(b"[[I") && is_array_descriptor(b"[La/B;"));
+        for bad in [&b"I"[..], b"[", b"[V", b"[II", b"[La/B", b"La/B;"] {
+            assert!(!is_array_descriptor(bad), "{bad:?}");
+        }
     }
 
     #[test]

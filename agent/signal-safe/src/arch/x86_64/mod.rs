@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub mod code;
+pub mod displaced;
 pub mod guarded_call;
 pub mod tried_load;
 
