@@ -1,6 +1,6 @@
 #!/bin/bash
 # What jprof costs a program, beside async-profiler, in one run: a table and raw data in target/bench/.
-#   benches/run.sh                     some ten minutes
+#   benches/run.sh                     some twenty minutes
 #   QUICK=1 benches/run.sh             two minutes, for trying out: too short for figures
 #   benches/run.sh startup footprint   only these (throughput allocation walk instructions sample_cost startup footprint flame_graph)
 # AGENT=… and COMMAND=… measure another build's libjprof.so and jprof.
