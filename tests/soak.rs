@@ -82,6 +82,12 @@ fn soak_allocation_storms() {
 /// Runs a program of so many seconds: it comes to its end, all it has recorded can be read, and memory is flat.
 fn soak(mut program: Program, flags: &[&str], seconds: u64, options: &str) -> Run {
     let folder = folder();
+    // In less, ZGC of JDK 11 runs out of memory by itself.
+    let heap = if flags.contains(&"-XX:+UseZGC") {
+        "512m"
+    } else {
+        "128m"
+    };
     program = program
         .longest(Duration::from_secs(seconds) + PATIENCE)
         .agent(&format!(
@@ -90,8 +96,8 @@ fn soak(mut program: Program, flags: &[&str], seconds: u64, options: &str) -> Ru
         ))
         .jvm(format!("-XX:ErrorFile={}/hs_err", folder.path().display()))
         // All of the heap is resident from the start on, so that it is no part of what grows.
-        .jvm("-Xms128m")
-        .jvm("-Xmx128m")
+        .jvm(format!("-Xms{heap}"))
+        .jvm(format!("-Xmx{heap}"))
         .jvm("-XX:+AlwaysPreTouch");
     for flag in flags {
         program = program.jvm(flag);

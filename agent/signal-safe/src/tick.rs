@@ -164,6 +164,18 @@ pub unsafe extern "C" fn on_signal(
     unsafe { *libc::__errno_location() = errno };
 }
 
+/// Where an object lies that the JVM has sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lies {
+    /// Where the JVM's sampler takes objects evenly.
+    InTlab,
+    /// Where the JVM looks whether samples are overdue, as they often are behind objects outside; but only objects up to a size
+    /// come to lie there.
+    FirstOfTlab,
+    /// Where the traps take samples of their own.
+    Outside,
+}
+
 /// An object that the JVM has sampled.
 #[derive(Clone, Copy, Debug)]
 pub struct Allocation {
@@ -179,8 +191,8 @@ pub struct Allocation {
     pub interval: u32,
     /// Its number among the live objects; 0 when it is not watched.
     pub live: u32,
-    /// It is one of those that the JVM takes too often or too seldom, as the traps tell.
-    pub uneven: bool,
+    /// Whether it lies outside of TLABs and traps sample these: then no event is made of it.
+    pub is_outside: bool,
 }
 
 /// An object that a trap has chosen.
@@ -475,7 +487,7 @@ impl Sampler {
             program_counter: allocation.size,
             span_nanos: record::allocation_word(allocation.interval, allocation.live),
             truncated: outcome.truncated,
-            outside: allocation.uneven,
+            outside: allocation.is_outside,
             failure: outcome.failure,
         };
         let stored = self.store(stripe.ring_and_frames(outcome.frames), &head);

@@ -22,7 +22,7 @@ use crate::levels::{BINS, LevelCounts};
 use crate::previous::Chain;
 use crate::record::RecordKind;
 use crate::threads::{ThreadKey, ThreadSlot};
-use crate::tick::{Sampler, Trapped};
+use crate::tick::{Lies, Sampler, Trapped};
 
 /// A function with a breakpoint.
 #[derive(Clone, Copy, Debug)]
@@ -153,21 +153,25 @@ impl Traps {
         Some((counts.of(key)?, counts.tlab()))
     }
 
-    /// Whether the last object of the calling thread, which the JVM samples, of `size` bytes, is not one that its sampler takes
-    /// evenly: it lies outside of TLABs, where the traps take theirs, or it is the first one of its TLAB. There the JVM looks
-    /// whether samples are overdue, as they often are behind objects outside, but only objects up to a size come to lie there.
+    /// Where the last object of the calling thread lies, of `size` bytes, which the JVM samples.
     ///
     /// # Safety
-    /// `slot` is the calling thread's, a living Java thread's.
+    /// `slot` is the calling thread's, a living Java thread's, and no safepoint has been since.
     #[must_use]
-    pub unsafe fn is_uneven(&self, slot: &ThreadSlot, size: u64) -> bool {
+    pub unsafe fn lies(&self, slot: &ThreadSlot, size: u64) -> Lies {
         let fields = &self.fields;
         // SAFETY: handed on from the caller.
         unsafe {
             let allocated = self.allocated(slot);
             let (start, top) = (field(slot, fields.tlab_start), field(slot, fields.tlab_top));
             let used = top.zip(start).map(|(top, start)| top.wrapping_sub(start));
-            used == Some(size) || allocated.is_some_and(|bytes| slot.allocating.is_outside(bytes))
+            if allocated.is_some_and(|bytes| slot.allocating.is_outside(bytes)) {
+                Lies::Outside
+            } else if used == Some(size) {
+                Lies::FirstOfTlab
+            } else {
+                Lies::InTlab
+            }
         }
     }
 

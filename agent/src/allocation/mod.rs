@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jni_sys::{JNIEnv, jclass, jobject};
-use jprof_signal_safe::tick::{Allocation, Sampler};
+use jprof_signal_safe::tick::{Allocation, Lies, Sampler};
 use jprof_signal_safe::walker::{Failure, Frame, FrameType, Outcome, Position, Room};
 use once_cell::sync::OnceCell;
 
@@ -254,6 +254,14 @@ impl Engine {
             0 => now,
             before => before,
         };
+        // Before the JVM is asked for anything: a safepoint may take the thread's TLAB away.
+        let traps = self.traps.get();
+        // SAFETY: the slot is the calling thread's, which the JVM calls back on.
+        let lies = traps.map_or(Lies::InTlab, |traps| unsafe { traps.lies(slot, size) });
+        if lies == Lies::FirstOfTlab {
+            return;
+        }
+        let is_outside = lies == Lies::Outside;
         // SAFETY: the caller vouches for the reference.
         let signature = unsafe { jvmti.class_signature(class) }.unwrap_or_default();
         let name = name_of_signature(&signature);
@@ -264,9 +272,6 @@ impl Engine {
         };
         // SAFETY: the caller vouches for both.
         let live = unsafe { self.live.watch(env, object) };
-        let traps = self.traps.get();
-        // SAFETY: the slot is the calling thread's, which the JVM calls back on.
-        let uneven = traps.is_some_and(|traps| unsafe { traps.find_uneven(slot, size) });
         let allocation = Allocation {
             thread,
             tid,
@@ -274,7 +279,7 @@ impl Engine {
             size,
             interval: u32::try_from(before).unwrap_or(u32::MAX),
             live: live.unwrap_or(0),
-            uneven,
+            is_outside,
         };
         let stacks = *self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
         // Before a ring is held: the JVM may make the thread wait.
@@ -300,8 +305,8 @@ impl Engine {
             // SAFETY: the caller vouches for the environment.
             unsafe { self.live.forget(env, id) };
         }
-        // No event is made of it.
-        if !uneven {
+        // Of one outside the traps make the events.
+        if !is_outside {
             let counter = if stored { &self.taken } else { &self.dropped };
             counter.fetch_add(1, Ordering::Relaxed);
         }

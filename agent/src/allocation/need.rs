@@ -22,6 +22,10 @@ impl Need {
     /// What it means where they are better and cannot be had.
     pub(crate) const UNEVEN: &'static str = "the JVM's own sampler decides alone which objects are sampled, and takes some kinds too often (docs/allocation.md)";
 
+    /// What it means where nobody has asked for samples.
+    pub(crate) const ONLY: &'static str =
+        "JDK 8 has none of its own, and only alloc=on has jprof set breakpoints in the JVM's code";
+
     /// That of a release.
     pub(crate) const fn of(version: JavaVersion) -> Self {
         match version.feature {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jprof_signal_safe::levels::BINS;
 use jprof_signal_safe::threads::{ThreadKey, ThreadSlot};
-use jprof_signal_safe::tick::Sampler;
+use jprof_signal_safe::tick::{Lies, Sampler};
 
 use super::{Allocated, Need};
 use crate::hotspot::VmStructs;
@@ -48,7 +48,7 @@ impl Traps {
 
     /// Never called.
     #[allow(unsafe_code)]
-    pub(crate) const unsafe fn find_uneven(self, _: &ThreadSlot, _: u64) -> bool {
+    pub(crate) const unsafe fn lies(self, _: &ThreadSlot, _: u64) -> Lies {
         match self {}
     }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use jprof_signal_safe::arch::displaced::{BREAKPOINT, Displaced, MOST_BYTES};
 use jprof_signal_safe::levels::BINS;
 use jprof_signal_safe::threads::{ThreadKey, ThreadSlot};
-use jprof_signal_safe::tick::Sampler;
+use jprof_signal_safe::tick::{Lies, Sampler};
 use jprof_signal_safe::trap::{self, Arguments, Function, NewTlabs};
 use once_cell::sync::OnceCell;
 
@@ -133,14 +133,18 @@ impl Traps {
         self.0.traps.counts()
     }
 
-    /// See [`trap::Traps::is_uneven`].
+    /// See [`trap::Traps::lies`].
     ///
     /// # Safety
     /// `slot` is the calling thread's, a living Java thread's.
-    pub(crate) unsafe fn find_uneven(self, slot: &ThreadSlot, size: u64) -> bool {
+    pub(crate) unsafe fn lies(self, slot: &ThreadSlot, size: u64) -> Lies {
         let traps = self.0.traps;
-        // SAFETY: handed on from the caller.
-        traps.is_on.load(Ordering::Relaxed) && unsafe { traps.is_uneven(slot, size) }
+        if traps.is_on.load(Ordering::Relaxed) {
+            // SAFETY: handed on from the caller.
+            unsafe { traps.lies(slot, size) }
+        } else {
+            Lies::InTlab
+        }
     }
 
     /// What was allocated outside of TLABs.

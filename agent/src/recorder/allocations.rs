@@ -118,7 +118,7 @@ impl Run {
         let (kind, number, taken) = match head.kind {
             RecordKind::AllocationInNewTlab => (Kind::InNewTlab, None, f32::from_bits(head.weight)),
             RecordKind::AllocationOutside => (Kind::Outside, None, f32::from_bits(head.weight)),
-            _ if head.outside => (Kind::Uneven, Some(head.weight), 1.0),
+            _ if head.outside => (Kind::SampledOutside, Some(head.weight), 1.0),
             _ => (Kind::Sampled, Some(head.weight), 1.0),
         };
         let number = number.unwrap_or_else(|| {
@@ -129,7 +129,7 @@ impl Run {
         let class = chunk.class(number, &name);
         let size = head.program_counter;
         let objects = match kind {
-            Kind::Sampled | Kind::Uneven => objects(size, head.allocation_interval()),
+            Kind::Sampled | Kind::SampledOutside => objects(size, head.allocation_interval()),
             Kind::InNewTlab | Kind::Outside => f64::from(taken),
         };
         allocations.waiting.push(Waiting {
@@ -173,21 +173,19 @@ impl Run {
         };
         let waiting = std::mem::take(&mut allocations.waiting);
         let is_written = allocations.is_written;
-        let are_trapped = allocations.sources.traps.is_some();
         let parts: Vec<Part> = waiting.iter().map(|sample| sample.part).collect();
         let weights = allocations.weights.close(&parts, self.recorder.registry);
         let mut result = Ok(());
         for (sample, weight) in waiting.iter().zip(weights) {
             if let Some(live) = self.recorder.live.as_mut() {
-                // Where some of the JVM's samples are no events, the others stand for these too: not so among live ones.
-                let objects = if are_trapped {
-                    sample.part.objects
-                } else {
-                    weight
+                // Of those outside the traps have taken the events, and the JVM's own stand for themselves.
+                let objects = match sample.part.kind {
+                    Kind::SampledOutside => sample.part.objects,
+                    _ => weight,
                 };
                 live.weigh(sample.live, objects);
             }
-            let is_event = is_written && sample.part.kind != Kind::Uneven;
+            let is_event = is_written && sample.part.kind != Kind::SampledOutside;
             let Some(chunk) = self.chunk.as_mut().filter(|_| is_event) else {
                 continue;
             };

@@ -12,8 +12,8 @@ use crate::threads::Registry;
 pub(super) enum Kind {
     /// By the JVM: of all objects or, where the others are trapped, of those in TLABs.
     Sampled,
-    /// By the JVM, of those that it does not take evenly: it stands for none.
-    Uneven,
+    /// By the JVM, of those outside of TLABs while the traps sample these: no event stands for it.
+    SampledOutside,
     /// By a trap: of those that have begun a new TLAB.
     InNewTlab,
     /// By a trap: of those outside of TLABs.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Whether the JVM has sampled it.
     pub(super) const fn is_of_jvm(self) -> bool {
-        matches!(self, Self::Sampled | Self::Uneven)
+        matches!(self, Self::Sampled | Self::SampledOutside)
     }
 }
 
@@ -151,7 +151,7 @@ fn of_one_kind(sample: &Part) -> Objects {
             inside: 0.0,
             outside: sample.objects,
         },
-        Kind::Uneven => Objects::default(),
+        Kind::SampledOutside => Objects::default(),
     }
 }
 
@@ -199,7 +199,7 @@ impl Unfitting {
                     inside: sample.objects * (1.0 + fitted),
                     outside: 0.0,
                 },
-                Kind::Uneven => Objects::default(),
+                Kind::SampledOutside => Objects::default(),
             }
         };
         samples.iter().map(objects).collect()

@@ -321,10 +321,15 @@ fn traps_of<'a>(hotspot: &'a HotSpot, java: Option<&java::JavaThreads>) -> TrapF
 }
 
 impl TrapFinder<'_> {
-    /// Where samples are to come from.
+    /// Where samples are to come from. The JVM's code is changed only for those who have asked for samples.
     fn find(&self, process: &Process, parsed: &Parsed) -> Result<Sources, String> {
         let jvm = self.need != Need::Only;
-        if self.need == Need::None {
+        let is_asked = parsed.origin("alloc") != Origin::Default;
+        if !jvm && !is_asked {
+            return Err(Need::ONLY.to_owned());
+        }
+        let is_asked = is_asked || parsed.options.live != Live::Off;
+        if self.need == Need::None || !is_asked {
             return Ok(Sources { jvm, traps: None });
         }
         let found = self
@@ -371,13 +376,14 @@ fn start_allocations(
     let sources = match started {
         Ok(sources) => sources,
         Err(reason) => {
-            let what = match (options.alloc, options.live) {
-                (_, Live::Off) => "allocation samples",
-                (Alloc::Off, _) => "live objects",
+            let needs_jvm = finder.need != Need::Only && options.live != Live::Off;
+            let what = match (options.alloc, needs_jvm) {
+                (_, false) => "allocation samples",
+                (Alloc::Off, true) => "live objects",
                 _ => "allocation samples and no live objects",
             };
             // What nobody has asked for is no reason to write into the application's output.
-            let level = if parsed.origin("alloc") != Origin::Default || options.live != Live::Off {
+            let level = if parsed.origin("alloc") != Origin::Default || needs_jvm {
                 log::Level::Warn
             } else {
                 log::Level::Info
@@ -411,6 +417,11 @@ unsafe fn start_live_heap(
         Live::On => false,
         Live::All => true,
     };
+    if hotspot.version.map(Need::of) == Some(Need::Only) {
+        log::warn!(
+            "no live objects: the JVM hands out no sampled objects before Java 11; how full the heap is, is written"
+        );
+    }
     let heap = process.allocation.live();
     // SAFETY: the caller vouches for `env`.
     let started = unsafe { heap.start(jvmti, env, hotspot.structs.as_ref()) };
