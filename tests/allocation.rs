@@ -16,6 +16,9 @@ const STANDARD_ERRORS_OF_8: f64 = 5.0;
 /// One site's bytes, unless chance allows for more.
 const SITE_TOLERANCE: f64 = 0.05;
 const STANDARD_ERRORS: f64 = 3.0;
+/// The same where small objects are not seen as often as they should be (docs/allocation.md): 8 shows few of them, and 11 takes
+/// too few of those that the end of a TLAB has room for.
+const SITE_TOLERANCE_OF_8_AND_11: f64 = 0.3;
 /// A site that must come up less often tells nothing: one sample more or less is most of what it has.
 const FEWEST_EXPECTED: f64 = 20.0;
 /// A thread's bytes, where it has many samples.
@@ -85,7 +88,10 @@ fn bytes_by_site_in_a_jvm_that_is_attached_to() {
             let chance = STANDARD_ERRORS_OF_8 * squares.sqrt() / claimed;
             eprintln!("JDK {}: {site}: {:+.2} %", jdk.version, off * 100.0);
             assert!(
-                off.abs() <= chance.max(2.0 * SITE_TOLERANCE),
+                off.abs()
+                    <= chance
+                        .max(2.0 * SITE_TOLERANCE)
+                        .max(site_tolerance(jdk.version)),
                 "{site}: {off}"
             );
         }
@@ -173,6 +179,14 @@ fn the_jvms_own_recorder_gets_its_events_beside_us() {
     });
 }
 
+fn site_tolerance(version: u32) -> f64 {
+    if version <= 11 {
+        SITE_TOLERANCE_OF_8_AND_11
+    } else {
+        SITE_TOLERANCE
+    }
+}
+
 fn check(profile: &Profile, run: &Run, version: u32) {
     let bytes = |keep: &dyn Fn(&Allocation) -> bool| {
         let kept = profile.allocations.iter().filter(|sample| keep(sample));
@@ -204,12 +218,7 @@ fn check(profile: &Profile, run: &Run, version: u32) {
             chance * 100.0
         );
         let expected = truth / bytes_per_sample;
-        // See docs/allocation.md: the sampler of 11 takes too few of those that the end of a TLAB has room for.
-        let tolerance = if version == 11 {
-            4.0 * SITE_TOLERANCE
-        } else {
-            SITE_TOLERANCE
-        };
+        let tolerance = site_tolerance(version);
         let is_judged = expected >= FEWEST_EXPECTED;
         if is_judged && off.abs() > chance.max(tolerance) {
             wrong.push(site);

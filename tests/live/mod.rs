@@ -142,8 +142,12 @@ fn live_bytes_by_site_are_those_that_are_kept() {
 fn live_bytes_by_site_with_every_collector_and_many_threads() {
     let versions = if every_jdk() { TRACKING } else { OF_COLLECTORS };
     on_jdks("live bytes by collector", versions, |jdk| {
-        // From 24 on ZGC is always so, and the JVM has something to say to the flag.
-        let is_asked = |flags: &[&str]| jdk.version < 24 || !flags.contains(&"-XX:+ZGenerational");
+        // From 24 on ZGC is always so, and the JVM has something to say to the flag; as 9 to 13 have to CMS.
+        let is_asked = |flags: &[&str]| {
+            let is_said = flags.contains(&"-XX:+ZGenerational") && jdk.version >= 24
+                || flags.contains(&"-XX:+UseConcMarkSweepGC") && jdk.version >= 9;
+            !is_said
+        };
         let collectors = COLLECTORS.iter().filter(|collector| is_asked(collector));
         for collector in collectors.filter(|collector| jdk.takes(collector)) {
             eprintln!("  {collector:?}");

@@ -363,7 +363,7 @@ fn start_allocations(
 ) -> Option<Allocations> {
     let options = &parsed.options;
     let (interval, pacing) = match options.alloc {
-        Alloc::Off if options.live == Live::Off => return None,
+        Alloc::Off if options.live == Live::Off || finder.need == Need::Only => return None,
         Alloc::Off | Alloc::Adaptive => (LEAST_INTERVAL, Some(Pacing::new(LEAST_INTERVAL))),
         Alloc::Every(bytes) => (bytes, None),
     };
