@@ -200,6 +200,11 @@ impl Engine {
         }
     }
 
+    /// The mean distance of samples in bytes.
+    pub(crate) fn interval(&self) -> u64 {
+        self.interval.load(Ordering::Relaxed)
+    }
+
     /// The sampled objects that are alive.
     pub(crate) const fn live(&self) -> &LiveHeap {
         &self.live

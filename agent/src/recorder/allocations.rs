@@ -7,9 +7,11 @@ use jprof_signal_safe::clock::monotonic_nanos;
 use jprof_signal_safe::record::{RecordKind, RecordView};
 
 use super::Run;
+use super::preamble::SampledObjects;
 use super::weights::{Calibrated, Kind, Part};
 use crate::allocation::{ENOUGH, Engine, Pacing, Sources, objects};
 use crate::jvmti::Jvmti;
+use crate::live_heap::CAPACITY;
 use crate::threads::Registry;
 
 /// The allocation engine as a recording uses it.
@@ -64,6 +66,21 @@ impl Allocations {
             weights: Calibrated::begin(sources.traps, registry),
             counted_before: engine.counts(),
             waiting: Vec::new(),
+        }
+    }
+
+    /// How objects are sampled now, `with_live` if those that stay alive are written.
+    pub(super) fn sampled(&self, with_live: bool) -> SampledObjects {
+        let interval = self.engine.interval();
+        let watched = if with_live && self.sources.jvm {
+            (interval, CAPACITY as u64)
+        } else {
+            (0, 0)
+        };
+        SampledObjects {
+            alloc_interval_bytes: if self.is_written { interval } else { 0 },
+            live_interval_bytes: watched.0,
+            live_capacity: watched.1,
         }
     }
 

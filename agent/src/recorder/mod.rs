@@ -41,6 +41,7 @@ use clock::ChunkClock;
 pub use live_objects::LiveObjects;
 use naming::Naming;
 pub use output::{Output, OutputError};
+use preamble::SampledObjects;
 pub use preamble::{Interval, Preamble, Settings, VERSION};
 use rings::RingReader;
 use roster::Roster;
@@ -249,8 +250,16 @@ impl Run {
         let opened = self.recorder.output.new_part().and_then(|file| {
             OpenChunk::begin(file, self.recorder.dialect, start).map_err(OutputError::from)
         });
+        let objects = match &self.recorder.allocations {
+            Some(allocations) => allocations.sampled(self.recorder.live.is_some()),
+            None => SampledObjects::default(),
+        };
         self.chunk = match opened {
-            Ok(mut chunk) => match self.recorder.preamble.write(&mut chunk, start.ticks) {
+            Ok(mut chunk) => match self
+                .recorder
+                .preamble
+                .write(&mut chunk, start.ticks, objects)
+            {
                 Ok(()) => Some(chunk),
                 Err(error) => {
                     self.lose_chunk(&error.into());

@@ -45,6 +45,21 @@ impl fmt::Display for Interval {
     }
 }
 
+/// Bits of the profiler's modes, as Datadog's profiler for Java numbers them.
+const MODE_CPU: u32 = 1;
+const MODE_ALLOC: u32 = 2;
+
+/// How objects are sampled as a chunk begins; all 0 where they are not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SampledObjects {
+    /// The mean distance of allocation samples.
+    pub(super) alloc_interval_bytes: u64,
+    /// That of objects that may be live ones.
+    pub(super) live_interval_bytes: u64,
+    /// The most live objects that are watched at once.
+    pub(super) live_capacity: u64,
+}
+
 /// How the profiler is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -52,8 +67,6 @@ pub struct Settings {
     pub interval: Interval,
     /// The CPU engine's name; empty without one.
     pub cpu_engine: &'static str,
-    /// The most live objects that are watched at once; 0 without them.
-    pub live_capacity: u64,
     /// The event that CPU samples are called.
     pub sample_event: &'static str,
     /// The options in force, secrets masked.
@@ -111,8 +124,14 @@ impl Preamble {
     }
 
     /// Writes the facts at the head of a chunk.
-    pub(super) fn write(&self, chunk: &mut OpenChunk, ticks: u64) -> Result<(), WriteError> {
+    pub(super) fn write(
+        &self,
+        chunk: &mut OpenChunk,
+        ticks: u64,
+        objects: SampledObjects,
+    ) -> Result<(), WriteError> {
         let settings = &self.settings;
+        let samples_time = !settings.cpu_engine.is_empty() && settings.interval.cpu_nanos() > 0;
         chunk.write(&ActiveRecording {
             ticks,
             id: 1,
@@ -127,12 +146,11 @@ impl Preamble {
             ticks,
             cpu_interval_nanos: settings.interval.cpu_nanos(),
             wall_interval_nanos: 0,
-            alloc_interval_bytes: 0,
-            memleak_interval_bytes: 0,
-            memleak_capacity: settings.live_capacity,
-            mode_mask: u32::from(
-                !settings.cpu_engine.is_empty() && settings.interval.cpu_nanos() > 0,
-            ),
+            alloc_interval_bytes: objects.alloc_interval_bytes,
+            memleak_interval_bytes: objects.live_interval_bytes,
+            memleak_capacity: objects.live_capacity,
+            mode_mask: u32::from(samples_time) * MODE_CPU
+                + u32::from(objects.alloc_interval_bytes > 0) * MODE_ALLOC,
             version: VERSION,
             cpu_engine: settings.cpu_engine,
         })?;

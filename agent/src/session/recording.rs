@@ -20,8 +20,7 @@ use crate::engine;
 use crate::hotspot::JvmInfo;
 use crate::java::{self, JavaThreads};
 use crate::limits;
-use crate::live_heap::CAPACITY;
-use crate::options::{Dialect, Live, Parsed, Url};
+use crate::options::{Dialect, Parsed, Url};
 use crate::recorder::{
     Allocations, CountedBefore, Interval, LiveObjects, Order, Output, Preamble, Recorder, Settings,
 };
@@ -63,10 +62,6 @@ pub(super) fn settings(parsed: &Parsed, cpu_engine: &'static str) -> Settings {
             },
         },
         cpu_engine,
-        live_capacity: match options.live {
-            Live::Off => 0,
-            Live::On | Live::All => CAPACITY as u64,
-        },
         sample_event: match options.dialect {
             Dialect::DataKit => "datadog.ExecutionSample",
             Dialect::Jdk => "jdk.ExecutionSample",
