@@ -502,7 +502,7 @@ impl Sampler {
     ///
     /// # Safety
     /// Called in a signal handler on the thread of `slot`, with the handler's `ucontext`.
-    pub(crate) unsafe fn emit_trapped(
+    pub unsafe fn emit_trapped(
         &self,
         trapped: &Trapped,
         slot: &ThreadSlot,

@@ -39,7 +39,7 @@ impl Allocating {
 
     /// Handler: so many more were.
     #[inline]
-    pub(crate) fn count_outside(&self, bytes: u64) {
+    pub fn count_outside(&self, bytes: u64) {
         let before = self.outside_bytes.load(Ordering::Relaxed);
         self.outside_bytes
             .store(before.wrapping_add(bytes), Ordering::Relaxed);
@@ -47,7 +47,7 @@ impl Allocating {
 
     /// Handler: the thread has allocated so much in all, and the last object lies outside of a TLAB.
     #[inline]
-    pub(crate) fn note_outside(&self, allocated: u64) {
+    pub fn note_outside(&self, allocated: u64) {
         self.last_outside.store(allocated, Ordering::Relaxed);
     }
 
@@ -60,13 +60,13 @@ impl Allocating {
 
     /// Handler: goes on by `way` intervals in new TLABs. Whether a sample is due.
     #[inline]
-    pub(crate) fn advance_inside(&self, way: f64, seed: u64) -> bool {
+    pub fn advance_inside(&self, way: f64, seed: u64) -> bool {
         self.advance(&self.inside, way, seed)
     }
 
     /// Handler: goes on by `way` intervals outside of TLABs. Whether a sample is due.
     #[inline]
-    pub(crate) fn advance_outside(&self, way: f64, seed: u64) -> bool {
+    pub fn advance_outside(&self, way: f64, seed: u64) -> bool {
         self.advance(&self.outside, way, seed)
     }
 
